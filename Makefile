@@ -1,0 +1,48 @@
+# One door. `make` alone lists what it can do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+READY := .venv/.ready
+
+help:            ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt requirements-dev.txt
+	test -x $(PY) || python3 -m venv .venv
+	$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements.txt
+	$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	touch $@
+
+setup: $(READY)  ## virtual environment with the locked packages
+
+tools:           ## Debian packages that the checks need
+	@tools/debian
+
+up: $(READY)     ## run the office on http://localhost:8000
+	@$(PY) -m notary up
+
+lint: $(READY)   ## format and lint, import rules
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	.venv/bin/lint-imports
+
+types: $(READY)  ## mypy
+	$(PY) -m mypy
+
+test: $(READY)   ## every test
+	$(PY) -m pytest
+
+fix: $(READY)    ## let ruff repair what it can
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+
+check: $(READY) tools lint types test  ## everything that CI does
+
+lock:            ## compile the closure anew (needs uv on the PATH)
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  --override requirements.override requirements.in -o requirements.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  requirements-dev.in -o requirements-dev.txt
+	touch -c $(READY)
+
+.PHONY: help setup tools up lint types test fix check lock

@@ -1,0 +1,1 @@
+"""Faces and documents: arrays in, verdict out."""

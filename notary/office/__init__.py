@@ -1,0 +1,1 @@
+"""Verbs, one family a file."""

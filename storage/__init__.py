@@ -1,0 +1,1 @@
+"""Write-once objects on disk."""

@@ -1,0 +1,1 @@
+"""The interview room: rooms, legs, recording. Knows nothing of cases."""
