@@ -21,7 +21,10 @@ def engine_of(url: str, pool_size: int = 8) -> sa.Engine:
         max_overflow=4,
         pool_timeout=10,
         pool_pre_ping=True,
-        connect_args={"options": f"-c search_path=public,{JOBS_SCHEMA} -c timezone=UTC", "connect_timeout": 5},
+        connect_args={
+            "options": f"-c search_path=public,{JOBS_SCHEMA} -c timezone=UTC",
+            "connect_timeout": 5,
+        },
     )
 
 

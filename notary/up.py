@@ -37,7 +37,9 @@ def up(settings: Settings) -> int:
     server = None
     try:
         if not settings.database_url or _is_embedded(settings):
-            server = EmbeddedPostgres(settings.home / "postgres", secrets.read(settings.home, "database_password"))
+            server = EmbeddedPostgres(
+                settings.home / "postgres", secrets.read(settings.home, "database_password")
+            )
             server.start()
             prepare(settings, server)
         settings = Settings.from_env({**os.environ, "HOME_DIR": str(settings.home)})
@@ -116,7 +118,10 @@ def supervise(children: list[Child], settings: Settings) -> int:
             if child.process and child.process.poll() is not None and not stopping:
                 now = time.monotonic()
                 child.falls = [at for at in child.falls if now - at < 60] + [now]
-                print(f"up: {child.name} ended with {child.process.returncode}; starting it again", file=sys.stderr)
+                print(
+                    f"up: {child.name} ended with {child.process.returncode}; starting it again",
+                    file=sys.stderr,
+                )
                 if len(child.falls) > 5:
                     print(f"up: {child.name} fell six times within a minute; giving up", file=sys.stderr)
                     stopping, code = True, 1
@@ -129,7 +134,12 @@ def supervise(children: list[Child], settings: Settings) -> int:
 
 
 def _start(child: Child, settings: Settings) -> None:
-    environ = {**os.environ, "HOME_DIR": str(settings.home), "PORT": str(settings.port), "PYTHONUNBUFFERED": "1"}
+    environ = {
+        **os.environ,
+        "HOME_DIR": str(settings.home),
+        "PORT": str(settings.port),
+        "PYTHONUNBUFFERED": "1",
+    }
     child.process = subprocess.Popen(
         child.command, cwd=CHECKOUT, env=environ, preexec_fn=_child, stdin=subprocess.DEVNULL
     )
@@ -171,5 +181,3 @@ def print_links(settings: Settings, login: str | None) -> int:
     if settings.trial:
         print(f"\nText messages are shown, not sent: {settings.base_url}/outbox", flush=True)
     return 0
-
-

@@ -22,7 +22,8 @@ def work(settings: Settings) -> int:
     jobs.load()
     jobs.use(parts_from(settings))
     connector = procrastinate.PsycopgConnector(
-        conninfo=libpq(settings.database_url), kwargs={"options": f"-c search_path=public,{JOBS_SCHEMA} -c timezone=UTC"}
+        conninfo=libpq(settings.database_url),
+        kwargs={"options": f"-c search_path=public,{JOBS_SCHEMA} -c timezone=UTC"},
     )
     with jobs.queue.replace_connector(connector) as queue:
         queue.run_worker(

@@ -74,14 +74,20 @@ def clock() -> Clock:
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
     return Settings(
-        home=tmp_path, database_url=database, secret_key="s" * 40, storage_key=b"\x07" * 32, base_url="http://localhost"
+        home=tmp_path,
+        database_url=database,
+        secret_key="s" * 40,
+        storage_key=b"\x07" * 32,
+        base_url="http://localhost",
     )
 
 
 @pytest.fixture
 def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     engine = engine_of(settings.database_url)
-    made = Parts(settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), clock=clock)
+    made = Parts(
+        settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), clock=clock
+    )
     with made.db.begin() as db:
         staff.first_run(db, clock())
     yield made

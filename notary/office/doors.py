@@ -60,13 +60,23 @@ def phone_of(raw: str) -> str:
 
 
 def make_link(
-    db: Session, purpose: LinkPurpose, now: datetime, *, life: timedelta, person_id: UUID | None = None, subject: str = ""
+    db: Session,
+    purpose: LinkPurpose,
+    now: datetime,
+    *,
+    life: timedelta,
+    person_id: UUID | None = None,
+    subject: str = "",
 ) -> str:
     """A new one-time link's token; only its hash is kept."""
     token = secrets.token_urlsafe(32)
     db.add(
         Link(
-            token_hash=token_hash(token), purpose=purpose, person_id=person_id, subject=subject, expires_at=now + life
+            token_hash=token_hash(token),
+            purpose=purpose,
+            person_id=person_id,
+            subject=subject,
+            expires_at=now + life,
         )
     )
     db.flush()
@@ -179,7 +189,9 @@ def send_code(
     row.code_hash = _code_hash(row.id, digits)
     db.add(row)
     text = say or _("您的验证码是 %(code)s，10 分钟内有效。公证处的人不会向您要这个码。")
-    messages.send(db, to=phone, text=text % {"code": digits} if "%(code)s" in text else text, now=now, case_id=case_id)
+    messages.send(
+        db, to=phone, text=text % {"code": digits} if "%(code)s" in text else text, now=now, case_id=case_id
+    )
 
 
 def _code_hash(row_id: UUID, digits: str) -> str:
@@ -231,7 +243,12 @@ def applicant_of(db: Session, phone: str, now: datetime, locale: str = "zh") -> 
 
 
 def open_login(
-    db: Session, now: datetime, *, person: Person | None = None, applicant: Applicant | None = None, stage: str = "in"
+    db: Session,
+    now: datetime,
+    *,
+    person: Person | None = None,
+    applicant: Applicant | None = None,
+    stage: str = "in",
 ) -> str:
     """A new login's token; a fresh one at every step up, so that a fixed session is worth nothing."""
     token = secrets.token_urlsafe(32)
@@ -255,7 +272,12 @@ def find_login(db: Session, token: str, now: datetime) -> Login | None:
         return None
     if login.person_id:
         person = db.get(Person, login.person_id)
-        if person is None or person.disabled_at or now - login.seen_at > STAFF_IDLE or now - login.created_at > STAFF_DAY:
+        if (
+            person is None
+            or person.disabled_at
+            or now - login.seen_at > STAFF_IDLE
+            or now - login.created_at > STAFF_DAY
+        ):
             return None
     elif now - login.created_at > APPLICANT_DAY:
         return None
@@ -274,7 +296,9 @@ def disable(db: Session, person: Person, by: Actor, now: datetime) -> None:
 
 
 def shut_all(db: Session, person: Person, now: datetime) -> None:
-    db.execute(sa.update(Login).where(Login.person_id == person.id, Login.ended_at.is_(None)).values(ended_at=now))
+    db.execute(
+        sa.update(Login).where(Login.person_id == person.id, Login.ended_at.is_(None)).values(ended_at=now)
+    )
 
 
 # banks

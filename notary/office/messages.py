@@ -13,7 +13,13 @@ from notary.parts import Parts
 
 
 def send(
-    db: Session, *, to: str, text: str, now: datetime, case_id: UUID | None = None, office_id: UUID | None = None
+    db: Session,
+    *,
+    to: str,
+    text: str,
+    now: datetime,
+    case_id: UUID | None = None,
+    office_id: UUID | None = None,
 ) -> Message:
     """Puts a message into the outbox in `db`'s transaction."""
     message = Message(to=to, text=text, at=now, case_id=case_id, office_id=office_id)

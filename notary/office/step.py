@@ -18,7 +18,13 @@ from notary.terms import need_words, state_words
 
 
 def advance(
-    db: Session, case: Case, act: Act, by: Actor, now: datetime, given: frozenset[Need] = frozenset(), **detail: Any
+    db: Session,
+    case: Case,
+    act: Act,
+    by: Actor,
+    now: datetime,
+    given: frozenset[Need] = frozenset(),
+    **detail: Any,
 ) -> State:
     """Makes the move that `act` stands for: new state and its line in the ledger, in `db`'s transaction.
 
@@ -42,4 +48,3 @@ def advance(
     )  # fmt: skip
     db.flush()
     return move.to
-

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
-
-import sqlalchemy as sa
 
 from notary import words
 from notary.errors import BadInput, NotFound
@@ -31,7 +30,9 @@ def login_post() -> AnyResponse | tuple[str, int]:
     try:
         phone = doors.phone_of(raw)
     except BadInput as bad:
-        page = render_template("applicant/login.html", next=request.form.get("next", ""), errors=bad.fields, phone=raw)
+        page = render_template(
+            "applicant/login.html", next=request.form.get("next", ""), errors=bad.fields, phone=raw
+        )
         return page, bad.status
     with parts().db.begin() as db:
         doors.send_code(db, phone, address(), now)

@@ -177,4 +177,3 @@ def own_path(target: str | None, fallback: str) -> str:
     if target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target:
         return target
     return fallback
-

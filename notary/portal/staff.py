@@ -26,7 +26,18 @@ from notary.lifecycle import STAFF, Role
 from notary.models import Login, Office, Passkey, Person, Recovery
 from notary.office import doors
 from notary.office import staff as people
-from notary.portal.doors import PUBLIC, actor, address, clear_login, cookie_name, only, own_path, parts, set_login, visitor
+from notary.portal.doors import (
+    PUBLIC,
+    actor,
+    address,
+    clear_login,
+    cookie_name,
+    only,
+    own_path,
+    parts,
+    set_login,
+    visitor,
+)
 
 staff = Blueprint("staff", __name__, url_prefix="/staff")
 
@@ -135,7 +146,9 @@ def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
     secret = session["totp"]
     uri = pyotp.TOTP(secret).provisioning_uri(person.login, issuer_name="Yuanzheng")
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2)
-    return render_template("staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors)
+    return render_template(
+        "staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors
+    )
 
 
 # passkeys
@@ -163,7 +176,8 @@ def passkey_options() -> Response:
             user_name=person.login,
             user_display_name=person.name,
             authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
+                resident_key=ResidentKeyRequirement.PREFERRED,
+                user_verification=UserVerificationRequirement.REQUIRED,
             ),
             exclude_credentials=[PublicKeyCredentialDescriptor(id=key.credential_id) for key in known],
         )
@@ -228,9 +242,13 @@ def home() -> AnyResponse | str:
 def list_people() -> str:
     with parts().db() as db:
         everybody = db.scalars(sa.select(Person).order_by(Person.role, Person.login)).all()
-        waiting = db.scalars(sa.select(Recovery).where(Recovery.agreed_at.is_(None)).order_by(Recovery.asked_at)).all()
+        waiting = db.scalars(
+            sa.select(Recovery).where(Recovery.agreed_at.is_(None)).order_by(Recovery.asked_at)
+        ).all()
     by_id = {person.id: person for person in everybody}
-    return render_template("staff/people.html", people=everybody, waiting=waiting, by_id=by_id, me=actor(), errors={})
+    return render_template(
+        "staff/people.html", people=everybody, waiting=waiting, by_id=by_id, me=actor(), errors={}
+    )
 
 
 @staff.post("/people/<uuid:person_id>/disable")
@@ -288,5 +306,3 @@ def agree(recovery_id: UUID) -> AnyResponse:
 def _show_link(person: Person, token: str) -> AnyResponse:
     url = parts().settings.base_url + url_for("staff.enrol", token=token)
     return Response(render_template("staff/link.html", person=person, url=url), mimetype="text/html")
-
-

@@ -39,7 +39,9 @@ def test_a_rolled_back_line_leaves_no_gap(parts, clock):
 
 
 @pytest.mark.req("D05", "J06")
-@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events"]
+)
 def test_the_database_refuses_to_change_a_line(parts, statement):
     with pytest.raises(IntegrityError), parts.db.begin() as db:
         db.execute(sa.text(statement))
@@ -47,7 +49,14 @@ def test_the_database_refuses_to_change_a_line(parts, statement):
 
 @pytest.mark.req("I06")
 @pytest.mark.parametrize(
-    "column", ["kind = 'x'", "actor = 'x'", "payload = '{}'", "at = at - interval '1 day'", "case_id = gen_random_uuid()"]
+    "column",
+    [
+        "kind = 'x'",
+        "actor = 'x'",
+        "payload = '{}'",
+        "at = at - interval '1 day'",
+        "case_id = gen_random_uuid()",
+    ],
 )
 def test_an_edit_by_the_database_owner_is_named(parts, column):
     with parts.db.begin() as db:

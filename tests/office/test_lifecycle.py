@@ -68,7 +68,12 @@ def test_approval_is_the_approvers_alone_and_needs_another_person():
 
 @pytest.mark.req("D14")
 def test_nothing_is_approved_or_issued_without_a_whole_recording():
-    for act in ((State.INTERVIEW, Act.CLOSE), (State.DRAFTING, Act.PROPOSE), (State.APPROVAL, Act.APPROVE), (State.APPROVED, Act.ISSUE)):
+    for act in (
+        (State.INTERVIEW, Act.CLOSE),
+        (State.DRAFTING, Act.PROPOSE),
+        (State.APPROVAL, Act.APPROVE),
+        (State.APPROVED, Act.ISSUE),
+    ):
         assert Need.RECORDING in MOVES[act].needs
 
 
