@@ -15,9 +15,7 @@ with engine.connect() as connection:
         target_metadata=Base.metadata,
         compare_type=True,
         include_schemas=False,
-        render_item=lambda kind, item, _: (
-            "sa.DateTime(timezone=True)" if isinstance(item, UtcTime) else False
-        ),
+        render_item=lambda kind, item, _: "sa.DateTime(timezone=True)" if isinstance(item, UtcTime) else False,
     )
     with context.begin_transaction():
         context.run_migrations()

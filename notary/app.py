@@ -110,9 +110,7 @@ class TooLarge(Refusal):
         return _("文件太大了。")
 
     def meaning(self) -> str:
-        return _(
-            "一次最多 %(mb)d MB。照片请用手机原图重拍一张，或者分几次交。", mb=LARGEST_REQUEST // 2**20 - 1
-        )
+        return _("一次最多 %(mb)d MB。照片请用手机原图重拍一张，或者分几次交。", mb=LARGEST_REQUEST // 2**20 - 1)
 
 
 def wants_json() -> bool:
@@ -131,9 +129,7 @@ def answer(error: Refusal) -> AnyResponse:
             "code": error.code,
             **error.detail,
         }
-        response = Response(
-            json.dumps(problem, ensure_ascii=False), error.status, mimetype="application/problem+json"
-        )
+        response = Response(json.dumps(problem, ensure_ascii=False), error.status, mimetype="application/problem+json")
     else:
         page = render_template("error.html", title=error.title(), meaning=error.meaning(), code=error.code)
         response = Response(page, error.status, mimetype="text/html")

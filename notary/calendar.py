@@ -61,9 +61,7 @@ def working_days_between(start: date, end: date, years: Mapping[int, Year]) -> i
     return sum(is_working(start + DAY * n, years) for n in range(1, (end - start).days + 1))
 
 
-def deadline(
-    accepted: datetime, days: int, hours: Hours, years: Mapping[int, Year], paused: int = 0
-) -> datetime:
+def deadline(accepted: datetime, days: int, hours: Hours, years: Mapping[int, Year], paused: int = 0) -> datetime:
     """When a case accepted at `accepted` is due: the last moment of its last working day, aware UTC.
 
     `days` 0: the same day if accepted on a working day before `hours.same_day_until`, else the next one.

@@ -218,7 +218,5 @@ def acts_of(state: State, by: Role) -> tuple[Act, ...]:
 
 def drawing() -> str:
     """The table as a Mermaid state diagram, for docs/lifecycle.md."""
-    rows = [
-        f"    {at} --> {move.to}: {act} ({', '.join(sorted(move.by))})" for (at, act), move in MOVES.items()
-    ]
+    rows = [f"    {at} --> {move.to}: {act} ({', '.join(sorted(move.by))})" for (at, act), move in MOVES.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> draft", *rows])

@@ -161,9 +161,7 @@ def _shipped() -> Path:
     on_path = shutil.which("initdb")
     if on_path:
         return Path(on_path).resolve().parent.parent
-    raise PostgresFailed(
-        "no PostgreSQL: neither the wheel's binaries nor initdb on the PATH; set DATABASE_URL"
-    )
+    raise PostgresFailed("no PostgreSQL: neither the wheel's binaries nor initdb on the PATH; set DATABASE_URL")
 
 
 def _short(folder: Path) -> Path:

@@ -294,9 +294,7 @@ def read(folder: Path = RULES) -> Rules:
                 raise BadRules(f"{name}: key is {own.key!r}, not the file's name")
             whole = _whole(own, common, filing)
             _check_matter(whole, name)
-            found[own.key] = replace(
-                whole, digest=_digest({n: files[n] for n in _resting_on(own.key, profile.key)})
-            )
+            found[own.key] = replace(whole, digest=_digest({n: files[n] for n in _resting_on(own.key, profile.key)}))
     if missing := sorted(set(profile.matters) - found.keys()):
         raise BadRules(f"profiles/{profile.key}.toml: matters: nobody wrote {', '.join(missing)}")
     years = {y.year: y for y in (build(Year, t, n) for n, t in tables.items() if n.startswith("calendar/"))}

@@ -116,9 +116,7 @@ class Settings:
         }
         for name, bad in wrong.items():
             if bad:
-                raise BadSetting(
-                    f"{name}: the trial default (or nothing) stands here; ENV=production refuses it"
-                )
+                raise BadSetting(f"{name}: the trial default (or nothing) stands here; ENV=production refuses it")
 
 
 def _secret(env: Mapping[str, str], name: str, home: Path) -> str:
@@ -151,12 +149,7 @@ def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str,
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path not in ("", "/")
-        or parts.query
-    ):
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise BadSetting(f"BASE_URL: {url!r} is no origin such as https://notary.example")
     return f"{parts.scheme}://{parts.netloc}"
 

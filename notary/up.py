@@ -37,9 +37,7 @@ def up(settings: Settings) -> int:
     server = None
     try:
         if not settings.database_url or _is_embedded(settings):
-            server = EmbeddedPostgres(
-                settings.home / "postgres", secrets.read(settings.home, "database_password")
-            )
+            server = EmbeddedPostgres(settings.home / "postgres", secrets.read(settings.home, "database_password"))
             server.start()
             prepare(settings, server)
         settings = Settings.from_env({**os.environ, "HOME_DIR": str(settings.home)})

@@ -85,9 +85,7 @@ def settings(database: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     engine = engine_of(settings.database_url)
-    made = Parts(
-        settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), clock=clock
-    )
+    made = Parts(settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), clock=clock)
     with made.db.begin() as db:
         staff.first_run(db, clock())
     yield made

@@ -24,9 +24,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column(
             "purpose",
-            sa.Enum(
-                "login", "sign", name="codepurpose", native_enum=False, create_constraint=True, length=40
-            ),
+            sa.Enum("login", "sign", name="codepurpose", native_enum=False, create_constraint=True, length=40),
             nullable=False,
         ),
         sa.Column("phone", sa.String(), nullable=False),
@@ -64,9 +62,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_failures")),
     )
-    op.create_index(
-        "ix_failures_door_subject_hash_at", "failures", ["door", "subject_hash", "at"], unique=False
-    )
+    op.create_index("ix_failures_door_subject_hash_at", "failures", ["door", "subject_hash", "at"], unique=False)
     op.create_table(
         "offices",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -307,9 +303,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("agreed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "agreed_by <> person_id AND agreed_by <> asked_by", name=op.f("ck_recoveries_two_persons")
-        ),
+        sa.CheckConstraint("agreed_by <> person_id AND agreed_by <> asked_by", name=op.f("ck_recoveries_two_persons")),
         sa.CheckConstraint("asked_by <> person_id", name=op.f("ck_recoveries_not_by_loser")),
         sa.ForeignKeyConstraint(["agreed_by"], ["people.id"], name=op.f("fk_recoveries_agreed_by")),
         sa.ForeignKeyConstraint(["asked_by"], ["people.id"], name=op.f("fk_recoveries_asked_by")),
@@ -640,9 +634,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["notary_id"], ["people.id"], name=op.f("fk_slots_notary_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slots")),
     )
-    op.create_index(
-        "uq_slots_case", "slots", ["case_id"], unique=True, postgresql_where=sa.text("given_up_at IS NULL")
-    )
+    op.create_index("uq_slots_case", "slots", ["case_id"], unique=True, postgresql_where=sa.text("given_up_at IS NULL"))
     op.create_index(
         "uq_slots_notary_starts",
         "slots",
@@ -756,9 +748,7 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("media_time", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["decided_by"], ["people.id"], name=op.f("fk_face_checks_decided_by")),
-        sa.ForeignKeyConstraint(
-            ["interview_id"], ["interviews.id"], name=op.f("fk_face_checks_interview_id")
-        ),
+        sa.ForeignKeyConstraint(["interview_id"], ["interviews.id"], name=op.f("fk_face_checks_interview_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_face_checks")),
     )
     op.create_index(op.f("ix_face_checks_interview_id"), "face_checks", ["interview_id"], unique=False)
@@ -785,16 +775,10 @@ def upgrade() -> None:
         sa.Column("media_time", sa.Double(), nullable=False),
         sa.Column("by", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "result <> 'waived' OR reason <> ''", name=op.f("ck_identity_steps_waiver_has_reason")
-        ),
-        sa.CheckConstraint(
-            "step IN ('look', 'talk', 'cross', 'device')", name=op.f("ck_identity_steps_four")
-        ),
+        sa.CheckConstraint("result <> 'waived' OR reason <> ''", name=op.f("ck_identity_steps_waiver_has_reason")),
+        sa.CheckConstraint("step IN ('look', 'talk', 'cross', 'device')", name=op.f("ck_identity_steps_four")),
         sa.ForeignKeyConstraint(["by"], ["people.id"], name=op.f("fk_identity_steps_by")),
-        sa.ForeignKeyConstraint(
-            ["interview_id"], ["interviews.id"], name=op.f("fk_identity_steps_interview_id")
-        ),
+        sa.ForeignKeyConstraint(["interview_id"], ["interviews.id"], name=op.f("fk_identity_steps_interview_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_steps")),
     )
     op.create_index(op.f("ix_identity_steps_interview_id"), "identity_steps", ["interview_id"], unique=False)
@@ -856,9 +840,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["interview_id"], ["interviews.id"], name=op.f("fk_showings_interview_id")),
         sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_showings_paper_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_showings")),
-        sa.UniqueConstraint(
-            "interview_id", "paper_id", "page", name=op.f("uq_showings_interview_id_paper_id_page")
-        ),
+        sa.UniqueConstraint("interview_id", "paper_id", "page", name=op.f("uq_showings_interview_id_paper_id_page")),
     )
     op.create_index(op.f("ix_showings_interview_id"), "showings", ["interview_id"], unique=False)
     op.create_table(
@@ -922,9 +904,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_answers_interview_id"), table_name="answers")
     op.drop_table("answers")
     op.drop_table("tickets")
-    op.drop_index(
-        "uq_slots_notary_starts", table_name="slots", postgresql_where=sa.text("given_up_at IS NULL")
-    )
+    op.drop_index("uq_slots_notary_starts", table_name="slots", postgresql_where=sa.text("given_up_at IS NULL"))
     op.drop_index("uq_slots_case", table_name="slots", postgresql_where=sa.text("given_up_at IS NULL"))
     op.drop_table("slots")
     op.drop_index("ix_signed_files_kind", table_name="signed_files")

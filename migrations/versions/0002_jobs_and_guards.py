@@ -22,9 +22,7 @@ def upgrade() -> None:
     connection = op.get_bind().connection.driver_connection
     op.execute("CREATE SCHEMA jobs")
     op.execute("SET LOCAL search_path TO jobs, public")
-    with (
-        connection.cursor() as cursor
-    ):  # many statements with their own % signs: past SQLAlchemy's parameters
+    with connection.cursor() as cursor:  # many statements with their own % signs: past SQLAlchemy's parameters
         cursor.execute(SchemaManager.get_schema())
     op.execute("SET LOCAL search_path TO public")
     op.execute(APPEND_ONLY)

@@ -183,15 +183,11 @@ def send_code(
         .values(expires_at=now)
     )
     digits = f"{secrets.randbelow(1_000_000):06d}"
-    row = Code(
-        purpose=purpose, phone=phone, bound_to=bound_to, code_hash="", sent_at=now, expires_at=now + CODE_LIFE
-    )
+    row = Code(purpose=purpose, phone=phone, bound_to=bound_to, code_hash="", sent_at=now, expires_at=now + CODE_LIFE)
     row.code_hash = _code_hash(row.id, digits)
     db.add(row)
     text = say or _("您的验证码是 %(code)s，10 分钟内有效。公证处的人不会向您要这个码。")
-    messages.send(
-        db, to=phone, text=text % {"code": digits} if "%(code)s" in text else text, now=now, case_id=case_id
-    )
+    messages.send(db, to=phone, text=text % {"code": digits} if "%(code)s" in text else text, now=now, case_id=case_id)
 
 
 def _code_hash(row_id: UUID, digits: str) -> str:
@@ -296,9 +292,7 @@ def disable(db: Session, person: Person, by: Actor, now: datetime) -> None:
 
 
 def shut_all(db: Session, person: Person, now: datetime) -> None:
-    db.execute(
-        sa.update(Login).where(Login.person_id == person.id, Login.ended_at.is_(None)).values(ended_at=now)
-    )
+    db.execute(sa.update(Login).where(Login.person_id == person.id, Login.ended_at.is_(None)).values(ended_at=now))
 
 
 # banks

@@ -69,18 +69,14 @@ def add_person(db: Session, office: Office, one: Newcomer, by: Actor, now: datet
     )  # fmt: skip
     db.add(person)
     db.flush()
-    ledger.append(
-        db, "person.added", by, now, office_id=office.id, person=str(person.id), as_role=str(one.role)
-    )
+    ledger.append(db, "person.added", by, now, office_id=office.id, person=str(person.id), as_role=str(one.role))
     return person
 
 
 def enrolment_link(db: Session, person: Person, now: datetime, life: timedelta = ENROL_LIFE) -> str:
     """A new one-time link with which `person` sets password and second factor; older ones stop serving."""
     db.execute(
-        sa.update(Link)
-        .where(Link.person_id == person.id, Link.purpose == LinkPurpose.ENROL)
-        .values(expires_at=now)
+        sa.update(Link).where(Link.person_id == person.id, Link.purpose == LinkPurpose.ENROL).values(expires_at=now)
     )
     return doors.make_link(db, LinkPurpose.ENROL, now, life=life, person_id=person.id)
 
@@ -88,9 +84,7 @@ def enrolment_link(db: Session, person: Person, now: datetime, life: timedelta =
 def not_enrolled(db: Session) -> list[Person]:
     """People who have not set a second factor yet, in the order of the first run."""
     found = (
-        sa.select(Person)
-        .where(Person.totp_secret.is_(None), Person.disabled_at.is_(None))
-        .order_by(Person.created_at)
+        sa.select(Person).where(Person.totp_secret.is_(None), Person.disabled_at.is_(None)).order_by(Person.created_at)
     )
     return list(db.scalars(found))
 
@@ -104,9 +98,7 @@ def person_of_link(db: Session, token: str, now: datetime, *, lock: bool = False
     return link, person
 
 
-def enrol(
-    db: Session, token: str, password: str, secret: str, code: str, storage_key: bytes, now: datetime
-) -> Person:
+def enrol(db: Session, token: str, password: str, secret: str, code: str, storage_key: bytes, now: datetime) -> Person:
     """Sets password and TOTP by a link, once; every login of before is shut. Raises BadInput, NotFound."""
     link, person = person_of_link(db, token, now, lock=True)
     doors.enrol_password(person, password)

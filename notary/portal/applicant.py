@@ -30,9 +30,7 @@ def login_post() -> AnyResponse | tuple[str, int]:
     try:
         phone = doors.phone_of(raw)
     except BadInput as bad:
-        page = render_template(
-            "applicant/login.html", next=request.form.get("next", ""), errors=bad.fields, phone=raw
-        )
+        page = render_template("applicant/login.html", next=request.form.get("next", ""), errors=bad.fields, phone=raw)
         return page, bad.status
     with parts().db.begin() as db:
         doors.send_code(db, phone, address(), now)
@@ -45,9 +43,7 @@ def login_post() -> AnyResponse | tuple[str, int]:
 def code() -> AnyResponse | str:
     if "phone" not in session:
         return redirect(url_for("applicant.login"), 303)
-    return render_template(
-        "applicant/code.html", next=request.args.get("next", ""), errors={}, phone=session["phone"]
-    )
+    return render_template("applicant/code.html", next=request.args.get("next", ""), errors={}, phone=session["phone"])
 
 
 @applicant.post("/login/code")

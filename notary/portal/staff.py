@@ -146,9 +146,7 @@ def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
     secret = session["totp"]
     uri = pyotp.TOTP(secret).provisioning_uri(person.login, issuer_name="Yuanzheng")
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2)
-    return render_template(
-        "staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors
-    )
+    return render_template("staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors)
 
 
 # passkeys
@@ -242,13 +240,9 @@ def home() -> AnyResponse | str:
 def list_people() -> str:
     with parts().db() as db:
         everybody = db.scalars(sa.select(Person).order_by(Person.role, Person.login)).all()
-        waiting = db.scalars(
-            sa.select(Recovery).where(Recovery.agreed_at.is_(None)).order_by(Recovery.asked_at)
-        ).all()
+        waiting = db.scalars(sa.select(Recovery).where(Recovery.agreed_at.is_(None)).order_by(Recovery.asked_at)).all()
     by_id = {person.id: person for person in everybody}
-    return render_template(
-        "staff/people.html", people=everybody, waiting=waiting, by_id=by_id, me=actor(), errors={}
-    )
+    return render_template("staff/people.html", people=everybody, waiting=waiting, by_id=by_id, me=actor(), errors={})
 
 
 @staff.post("/people/<uuid:person_id>/disable")

@@ -39,9 +39,7 @@ def test_a_rolled_back_line_leaves_no_gap(parts, clock):
 
 
 @pytest.mark.req("D05", "J06")
-@pytest.mark.parametrize(
-    "statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events"]
-)
+@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events"])
 def test_the_database_refuses_to_change_a_line(parts, statement):
     with pytest.raises(IntegrityError), parts.db.begin() as db:
         db.execute(sa.text(statement))
