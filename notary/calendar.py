@@ -13,7 +13,7 @@ OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
 DAY = timedelta(days=1)
 
 
-class NoCalendar(LookupError):  # noqa: N818
+class NoCalendar(LookupError):
     """A day in a year that nobody wrote down; guessing would move a deadline that the law sets."""
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from notary.database import engine_of, sessions_of
 from notary.messenger import Messenger, OutboxMessenger, WebhookMessenger
 from notary.settings import Settings
+from storage.local import Store
 
 
 def utc_now() -> datetime:
@@ -24,6 +25,7 @@ class Parts:
     engine: Engine
     db: sessionmaker[Session]
     messenger: Messenger
+    store: Store
     clock: Callable[[], datetime] = utc_now
 
 
@@ -34,6 +36,7 @@ def parts_from(settings: Settings) -> Parts:
         engine=engine,
         db=sessions_of(engine),
         messenger=_messenger(settings),
+        store=Store(settings.under("store")),
     )
 
 

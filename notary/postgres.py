@@ -69,7 +69,7 @@ class EmbeddedPostgres:
                 cwd="/",
             )
         deadline = time.monotonic() + 30
-        ready = [binaries / "pg_isready", "-q", "-h", self.sockets]
+        ready: list[str | Path] = [binaries / "pg_isready", "-q", "-h", self.sockets]
         while subprocess.run(ready, check=False).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise PostgresFailed(f"PostgreSQL did not start; see {self.folder / 'log'}")

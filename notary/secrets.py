@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
-MADE = {
+MADE: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(48),
     "storage_key": lambda: secrets.token_hex(32),
     "database_password": lambda: secrets.token_urlsafe(24),

@@ -12,7 +12,7 @@ T = TypeVar("T")
 PLAIN = (str, int, bool, date, time)
 
 
-class BadRules(ValueError):  # noqa: N818
+class BadRules(ValueError):
     """A file under rules/ that cannot be used; says where and why."""
 
 

@@ -18,6 +18,7 @@ from notary.office import staff
 from notary.parts import Parts
 from notary.postgres import EmbeddedPostgres
 from notary.settings import Settings
+from storage.local import Store
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 """A Tuesday, twelve o'clock in Beijing."""
@@ -85,7 +86,10 @@ def settings(database: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     engine = engine_of(settings.database_url)
-    made = Parts(settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), clock=clock)
+    made = Parts(
+        settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(),
+        store=Store(settings.under("store")), clock=clock,
+    )  # fmt: skip
     with made.db.begin() as db:
         staff.first_run(db, clock())
     yield made
