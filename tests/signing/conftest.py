@@ -1,0 +1,34 @@
+"""Facts that the tests of this room start from."""
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from signing import render
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = json.loads((ROOT / "signing/examples/facts.json").read_text("utf-8"))
+MINUTES = json.loads((ROOT / "signing/examples/minutes.json").read_text("utf-8"))
+
+
+def make_facts() -> dict:
+    """The example as it stands after the interview: strokes bound to the instrument that was shown."""
+    facts = copy.deepcopy(EXAMPLE)
+    shown = hashlib.sha256(render.instrument(facts)).hexdigest()
+    for s in facts["instrument"]["signatures"]:
+        s["bound_to"] = shown
+    facts["attachments"] = {"evidence": {"sha256": hashlib.sha256(b"manifest").hexdigest()}}
+    return facts
+
+
+@pytest.fixture
+def facts() -> dict:
+    return make_facts()
+
+
+@pytest.fixture
+def minutes_data() -> dict:
+    return copy.deepcopy(MINUTES)
