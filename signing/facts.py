@@ -39,7 +39,7 @@ def _validator(name: str) -> Any:
 
 
 def read(raw: bytes) -> dict[str, Any]:
-    """JSON bytes -> checked facts. BadFacts on anything else: not UTF-8, not JSON, a name twice, too large."""
+    """JSON bytes -> checked facts. BadFacts: not UTF-8, not JSON, a name twice, too large."""
     data = load_json(raw)
     check(data)
     return data
