@@ -1,7 +1,7 @@
 """What a reader sees of a signature: the notary's name stamp and the office's round seal, as vectors.
 
-Plain PDF drawing operators and glyph outlines: no font, no picture, no resource, so nothing of one document can
-be dragged into another, and PDF/A stays content. A picture proves nothing; the signature behind it does (H03).
+Plain PDF drawing operators and glyph outlines: no font, no picture, no resource, so nothing of one document
+can be dragged into another, and PDF/A stays content. A picture proves nothing; the signature does (H03).
 """
 
 from __future__ import annotations

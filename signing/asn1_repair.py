@@ -1,9 +1,9 @@
 """Mends `asn1crypto` 1.5.1: a definite length whose last byte is 0x80 was taken for an indefinite one.
 
-The library then encodes the value anew, and every level of nesting does so again: some signatures take seconds
-instead of milliseconds, depending on lengths in the chain. Indefinite length is the single length byte 0x80
-(X.690 8.1.3.6); a header of our tags has then exactly two bytes. Default-valued children also stay "mutated" for
-ever; they are settled once encoded. `apply()` is called once per process, by those who sign or verify.
+The library then encodes the value anew, and every level of nesting does so again: some signatures take
+seconds instead of milliseconds, depending on lengths in the chain. Indefinite length is the single length
+byte 0x80 (X.690 8.1.3.6); a header of our tags has then exactly two bytes. Default-valued children also stay
+"mutated" for ever; they are settled once encoded. Who signs or verifies calls `apply()`, once per process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class _Header(bytes):
         return part
 
     def __add__(self, other: Any) -> bytes:
-        return bytes(self) + other
+        joined: bytes = bytes(self) + other
+        return joined
 
 
 def apply() -> None:

@@ -128,10 +128,10 @@ def make_authority(
     shutil.rmtree(building, ignore_errors=True)  # of a run that was killed: nothing in it was ever used
     building.mkdir(mode=0o700, parents=True)
     root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
-    root_name = _name(office, "TEST Root 测试根（无法律效力）")
-    root = _certificate(root_name, root_key, None, root_key, now, 20 * 365, ca=1, url=base_url)
-    issuing_name = _name(office, "TEST Issuing 测试签发（无法律效力）")
-    issuing = _certificate(issuing_name, issuing_key, root, root_key, now, 10 * 365, ca=0, url=base_url)
+    root_name = name_of(office, "TEST Root 测试根（无法律效力）")
+    root = certificate(root_name, root_key, None, root_key, now, 20 * 365, ca=1, url=base_url)
+    issuing_name = name_of(office, "TEST Issuing 测试签发（无法律效力）")
+    issuing = certificate(issuing_name, issuing_key, root, root_key, now, 10 * 365, ca=0, url=base_url)
     write_key(building / "root.pem", root_key, passphrase, [root])
     write_key(building / "issuing.pem", issuing_key, passphrase, [issuing, root])
     write_whole(building / "trust.pem", root.public_bytes(form.Encoding.PEM), 0o644)
@@ -140,8 +140,8 @@ def make_authority(
         ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
     ):
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _certificate(
-            _name(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url
+        leaf = certificate(
+            name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url
         )
         where = building / "tsu" if role == STAMP else building
         where.mkdir(mode=0o700, exist_ok=True)
@@ -164,8 +164,8 @@ def issue_notary(
     key = ec.generate_private_key(ec.SECP256R1())
     office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     url = _base_url(chain[0])
-    subject = _name(str(office), f"{name} 公证员 TEST", serial=notary_id)
-    leaf = _certificate(
+    subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
+    leaf = certificate(
         subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url
     )
     write_key(path, key, passphrase, [leaf, *chain])
@@ -230,7 +230,7 @@ def _notary_file(folder: Path, notary_id: str) -> Path:
     return folder / "notaries" / f"{notary_id}.pem"
 
 
-def _name(office: str, common: str, serial: str | None = None) -> x509.Name:
+def name_of(office: str, common: str, serial: str | None = None) -> x509.Name:
     parts = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, office), (NameOID.COMMON_NAME, common)]
     if serial:
         parts.append((NameOID.SERIAL_NUMBER, serial))
@@ -242,7 +242,7 @@ def _base_url(issuing: x509.Certificate) -> str:
     return str(points[0].full_name[0].value).rsplit("/", 1)[0]  # type: ignore[index]
 
 
-def _certificate(
+def certificate(
     subject: x509.Name,
     key: Any,
     issuer: x509.Certificate | None,

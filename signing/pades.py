@@ -82,7 +82,7 @@ def seal(body: bytes, notary: Signer, office: Signer, stamper: Stamper) -> bytes
             appearance.round_seal(within.facts["office"]["name"], SEAL_FOOT[test], seal_area.w),
             seal_area,
         )
-        writer = IncrementalPdfFileWriter(io.BytesIO(out))
+        writer = _Writer(io.BytesIO(out))
         last = signers.PdfTimeStamper(stamps, field_name=STAMP_FIELD)
         done: bytes = last.timestamp_pdf(writer, "sha256").getvalue()
     except PdfError as wrong:
@@ -91,7 +91,7 @@ def seal(body: bytes, notary: Signer, office: Signer, stamper: Stamper) -> bytes
 
 
 def _with_fields(body: bytes, within: Any) -> bytes:
-    writer = IncrementalPdfFileWriter(io.BytesIO(body))
+    writer = _Writer(io.BytesIO(body))
     for name, area, words, lock in (
         (NOTARY_FIELD, within.areas["notary"], f"公证员签名：{within.facts['notary']['name']}", None),
         (
@@ -134,10 +134,17 @@ def _sign(
             x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID, margins=Margins.uniform(0)
         ),
     )
-    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    writer = _Writer(io.BytesIO(pdf))
     out = signers.PdfSigner(meta, signer=_Key(signer), timestamper=stamps, stamp_style=style).sign_pdf(writer)
     data: bytes = out.getvalue()
     return data
+
+
+class _Writer(IncrementalPdfFileWriter):  # type: ignore[misc] # pyHanko is not followed by mypy
+    """Leaves title and XMP as rendered, so that a verifier may refuse every change to them."""
+
+    def _update_meta(self) -> None:
+        pass
 
 
 class _Key(signers.Signer):  # type: ignore[misc] # pyHanko is not followed by mypy

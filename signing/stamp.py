@@ -50,6 +50,8 @@ class Token:
     der: bytes
     time: datetime
     signer: x509.Certificate
+    path: frozenset[bytes]
+    """Certificates of the validated chain, DER, root included."""
 
 
 class Stamper(Protocol):
@@ -135,8 +137,8 @@ def _check(
     signer = signed["signer_infos"][0]
     leaf, others = _certificates(signed, signer)
     _check_signature(signer, content, leaf)
-    _check_chain(leaf, others, roots, at if not near else now)
-    return Token(token, at, leaf)
+    path = _check_chain(leaf, others, roots, at if not near else now)
+    return Token(token, at, leaf, path)
 
 
 def _certificates(signed: Any, signer: Any) -> tuple[x509.Certificate, list[x509.Certificate]]:
@@ -160,6 +162,8 @@ def _check_signature(signer: Any, content: bytes, leaf: x509.Certificate) -> Non
         raise BadToken("signed content type is another")
     if attrs["message_digest"][0].native != hashlib.new(name, content).digest():
         raise BadToken("signed digest is another")
+    if signer["version"].native != "v1":
+        raise BadToken("version is another")
     # ESSCertIDv2 (RFC 5816) binds the certificate; v1 would bind it by SHA-1
     first = attrs["signing_certificate_v2"][0]["certs"][0]
     by = first["hash_algorithm"]["algorithm"].native
@@ -169,6 +173,13 @@ def _check_signature(signer: Any, content: bytes, leaf: x509.Certificate) -> Non
     value = signer["signature"].native
     algorithm = HASHES[name]()
     key = leaf.public_key()
+    said = signer["signature_algorithm"]["algorithm"].native
+    if said not in (
+        (f"{name}_ecdsa",)
+        if isinstance(key, ec.EllipticCurvePublicKey)
+        else (f"{name}_rsa", "rsassa_pkcs1v15")
+    ):
+        raise BadToken("names another signature algorithm")
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(value, data, ec.ECDSA(algorithm))
@@ -182,7 +193,7 @@ def _check_signature(signer: Any, content: bytes, leaf: x509.Certificate) -> Non
 
 def _check_chain(
     leaf: x509.Certificate, others: list[x509.Certificate], roots: Sequence[x509.Certificate], at: datetime
-) -> None:
+) -> frozenset[bytes]:
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
     from pyhanko_certvalidator.errors import PathError, ValidationError
 
@@ -197,13 +208,16 @@ def _check_chain(
         weak_hash_algos={"md2", "md5", "sha1"},
     )
     validator = CertificateValidator(foreign(leaf), [foreign(c) for c in others], validation_context=context)
+    if not roots:
+        raise BadToken("no root to build a chain to")
     try:
         # RFC 3161 2.3: timeStamping is the only purpose; the whole usage must be said
-        asyncio.run(
+        path = asyncio.run(
             validator.async_validate_usage({"digital_signature"}, {"time_stamping"}, extended_optional=False)
         )
     except (PathError, ValidationError) as wrong:
         raise BadToken(f"chain: {str(wrong)[:200]}") from None
+    return frozenset(c.dump() for c in path)
 
 
 def clock() -> datetime:

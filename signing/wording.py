@@ -1,4 +1,8 @@
-"""The words of a deed's fixed parts, made once from facts; the PDF and its HTML twin only lay them out."""
+"""The words of a deed's fixed parts, made once from facts; the PDF and its HTML twin only lay them out.
+
+A verifier compares these words with the pages of deeds that were issued years ago. So for facts of format
+1 they never change: other words come with another format.
+"""
 
 from __future__ import annotations
 
