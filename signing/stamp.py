@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
@@ -59,6 +59,15 @@ class Stamper(Protocol):
         """Token over a SHA-256 digest. Raises NoStamp."""
 
 
+class Reply(core.Sequence):  # type: ignore[misc] # asn1crypto has no types
+    """TimeStampResp, RFC 3161 2.4.2; `asn1crypto` forgets that a refusal carries no token."""
+
+    _fields: ClassVar = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
 def request(digest: bytes, nonce: int) -> bytes:
     """TimeStampReq, RFC 3161 2.4.1, certificates asked for."""
     imprint = tsp.MessageImprint(
@@ -77,7 +86,7 @@ def accept(
     if len(answer) > LIMIT:
         raise BadToken("answer too large")
     try:
-        reply = tsp.TimeStampResp.load(answer, strict=True)
+        reply = Reply.load(answer, strict=True)
         status = reply["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             raise BadToken(f"refused: {status}")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization as form
 
 from signing import asn1_repair
 from signing.keys import STAMP, Signer
-from signing.stamp import clock
+from signing.stamp import Reply, clock
 
 asn1_repair.apply()
 LARGEST = 4_000
@@ -48,7 +48,7 @@ class StampUnit:
         if policy not in (None, STAMP):
             return _refusal("unaccepted_policy")
         token = self._token(digest, nonce, wants_certs)
-        reply: bytes = tsp.TimeStampResp(
+        reply: bytes = Reply(
             {"status": tsp.PKIStatusInfo({"status": "granted"}), "time_stamp_token": token}
         ).dump()
         return reply
@@ -104,7 +104,7 @@ class StampUnit:
 
 def _refusal(why: str) -> bytes:
     status = tsp.PKIStatusInfo({"status": "rejection", "fail_info": tsp.PKIFailureInfo({why})})
-    wire: bytes = tsp.TimeStampResp({"status": status}).dump()
+    wire: bytes = Reply({"status": status}).dump()
     return wire
 
 

@@ -32,3 +32,37 @@ def facts() -> dict:
 @pytest.fixture
 def minutes_data() -> dict:
     return copy.deepcopy(MINUTES)
+
+
+@pytest.fixture(scope="session")
+def house():
+    """A throw-away authority for the office of the example."""
+    from signing.throwaway import authority
+
+    return authority(EXAMPLE["office"]["name"])
+
+
+@pytest.fixture(scope="session")
+def trust(house):
+    from signing.verify import Trust
+
+    return Trust((house.root,), (house.root,))
+
+
+@pytest.fixture(scope="session")
+def body() -> bytes:
+    return render.deed(make_facts())
+
+
+@pytest.fixture(scope="session")
+def bob(house):
+    """The notary's key."""
+    return house.notary(EXAMPLE["notary"]["name"], EXAMPLE["notary"]["id"])
+
+
+@pytest.fixture(scope="session")
+def deed(body, house, bob) -> bytes:
+    """One genuine deed, whole."""
+    from signing import pades
+
+    return pades.seal(body, bob, house.seal, house.stamper)

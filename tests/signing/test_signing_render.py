@@ -6,11 +6,10 @@ from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
-import cv2
 import jinja2
-import numpy as np
 import pikepdf
 import pytest
+from qr_reader import qr_of
 
 from signing import render, wording
 from signing.facts import BadFacts, canonical
@@ -29,11 +28,6 @@ class Text(HTMLParser):
 
     def handle_data(self, data):
         self.words += data
-
-
-def qr_of(png: bytes) -> str:
-    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.QRCodeDetector().detectAndDecode(picture)[0]
 
 
 def test_equal_facts_give_equal_bytes(facts):
