@@ -48,11 +48,8 @@ def vary(facts: Mapping[str, Any], no: int) -> dict[str, Any]:
     other["number"] = f"（2026）渝示证字第{no}号"
     other["code"] = f"2026-{no}-{spread % 36**8:08X}"[:40]
     other["verify_url"] = f"http://localhost:8000/v/{other['code']}"
-    names = {}
-    for i, party in enumerate(other["parties"]):
-        names[party["name"]] = (
-            f"样本{SURNAMES[(spread >> 5 * i) % 31]}{NUMERALS[(no + i) % 22]}{NUMERALS[no // 22 % 22]}"
-        )
+    people = [p["name"] for p in other["parties"]]
+    names = {old: _name(no * len(people) + i) for i, old in enumerate(people)}
     text = "".join(
         SURNAMES[(spread >> k % 240) % 31] + NUMERALS[(spread >> (k * 7) % 240) % 22] for k in range(150)
     )
@@ -73,3 +70,13 @@ def vary(facts: Mapping[str, Any], no: int) -> dict[str, Any]:
     for signature in other["instrument"]["signatures"]:
         signature["bound_to"] = shown
     return other
+
+
+def _name(n: int) -> str:
+    """A name that no other number has."""
+    n, first = divmod(n, len(SURNAMES))
+    name = "样本" + SURNAMES[first]
+    while n:
+        n, digit = divmod(n, len(NUMERALS))
+        name += NUMERALS[digit]
+    return name
