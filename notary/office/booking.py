@@ -54,7 +54,7 @@ def free_slots(db: Session, case: Case, day: date, now: datetime) -> list[Free]:
     """The free times of one day in the office's zone."""
     hours = rules().profile.hours
     able = notaries_for(db, case)
-    times = [one.starts for one in calendar.slots(day, hours, rules().years) if one.starts >= now + LEAD]
+    times = [one.start for one in calendar.slots(day, hours, rules().years) if one.start >= now + LEAD]
     if not times or not able:
         return []
     taken = db.execute(
