@@ -17,7 +17,9 @@ PAGES = (
     "/preferences", "/nothing-here",
 )  # fmt: skip
 LOOKS = ("light", "dark", "elder")
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
 SMALL = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary')].filter(e => {
   const box = e.getBoundingClientRect();
   const inText = getComputedStyle(e).display === 'inline';
