@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from notary import terms
 from notary.errors import NotFound, Refusal, Stale, TooMany, Unavailable
 from notary.parts import Parts
 from notary.portal import doors
@@ -48,17 +49,21 @@ def create_app(parts: Parts) -> Flask:
     app.extensions["parts"] = parts
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Babel(app, locale_selector=words.chosen_locale)
-    csrf = CSRFProtect(app)
+    CSRFProtect(app)
     doors.guard(app)
-    _register(app, csrf)
+    _register(app)
     _refusals(app)
     app.after_request(_headers)
     app.context_processor(lambda: _for_templates(parts))
+    app.add_template_filter(terms.role_words, "role")
+    app.add_template_filter(terms.state_words, "state")
+    app.add_template_filter(terms.act_words, "act")
+    app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)
     return app
 
 
-def _register(app: Flask, csrf: CSRFProtect) -> None:
+def _register(app: Flask) -> None:
     from notary.portal import applicant, public, staff
 
     for blueprint in (public.public, applicant.applicant, staff.staff):
@@ -101,6 +106,11 @@ def _refusals(app: Flask) -> None:
         plain = Refusal(_("这个请求我们没看懂。"))
         plain.status = error.code or 400  # type: ignore[misc]
         return answer(plain)
+
+
+def masked(number: str) -> str:
+    """A phone or identity number with its middle hidden (K04)."""
+    return number[:3] + "•" * max(0, len(number) - 7) + number[-4:] if len(number) > 7 else "•" * len(number)
 
 
 class TooLarge(Refusal):

@@ -38,6 +38,7 @@ from notary.portal.doors import (
     set_login,
     visitor,
 )
+from notary.terms import role_words
 
 staff = Blueprint("staff", __name__, url_prefix="/staff")
 
@@ -232,7 +233,16 @@ def take_challenge(db: sa.orm.Session) -> bytes:
 @staff.get("/")
 @only(STAFF)
 def home() -> AnyResponse | str:
-    return render_template("staff/home.html", me=actor())
+    me = actor()
+    return render_template("staff/home.html", me=me, rooms=rooms_for(me.role))
+
+
+def rooms_for(role: Role) -> list[tuple[str, str, str]]:
+    """The tiles of the first page: (address, title, what it is for)."""
+    rooms = [(url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙"))]
+    if role in (Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.NOTARY):
+        rooms.append((url_for("staff.list_people"), _("人员"), _("谁在岗、第二步丢了怎么恢复")))
+    return rooms
 
 
 @staff.get("/people")
@@ -242,7 +252,15 @@ def list_people() -> str:
         everybody = db.scalars(sa.select(Person).order_by(Person.role, Person.login)).all()
         waiting = db.scalars(sa.select(Recovery).where(Recovery.agreed_at.is_(None)).order_by(Recovery.asked_at)).all()
     by_id = {person.id: person for person in everybody}
-    return render_template("staff/people.html", people=everybody, waiting=waiting, by_id=by_id, me=actor(), errors={})
+    return render_template(
+        "staff/people.html",
+        people=everybody,
+        waiting=waiting,
+        by_id=by_id,
+        me=actor(),
+        errors={},
+        roles=[(str(one), role_words(one)) for one in sorted(STAFF)],
+    )
 
 
 @staff.post("/people/<uuid:person_id>/disable")
