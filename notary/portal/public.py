@@ -19,7 +19,7 @@ from notary.models import Office
 from notary.office import public as standing
 from notary.office import tickets
 from notary.portal.doors import PUBLIC, address, only, own_path, parts
-from notary.rules import GuideQuestion, rules
+from notary.rules import GuideOption, GuideQuestion, rules
 from notary.shape import Words
 
 public = Blueprint("public", __name__)
@@ -57,7 +57,8 @@ def matter(key: str) -> str:
 def guide() -> str:
     """One question a page; the answers so far travel in the address, so Back works and nothing is kept."""
     told = rules().guide
-    given, answered = {}, []
+    given: dict[str, str] = {}
+    answered: list[tuple[GuideQuestion, GuideOption]] = []
     step = told.next(given)
     while isinstance(step, GuideQuestion):
         value = request.args.get(step.key, "")

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from itertools import product
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +13,7 @@ from notary.app import create_app
 PAGES = (
     "/", "/matters/guarantor-consent", "/matters/power-of-attorney", "/guide", "/guide?what=extension&lender=bank",
     "/guide?what=will", "/check", "/call", "/visit", "/status", "/privacy", "/accessibility", "/fees", "/complaints",
-    "/preferences", "/nothing-here",
+    "/preferences", "/nothing-here", "/login", "/staff/login",
 )  # fmt: skip
 LOOKS = ("light", "dark", "elder")
 RULES = {

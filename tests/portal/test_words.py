@@ -109,11 +109,11 @@ SAID = re.compile(r"(?:_|gettext|ngettext)\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|
 
 
 def bare(text):
-    text = re.sub(r"\{#.*?#\}", "", text, flags=re.S)
+    text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
     text = SAID.sub("_(X", text)
-    inside = [part for part in re.findall(r"\{[{%].*?[%}]\}", text, flags=re.S) if CJK.search(part)]
+    inside = [part for part in re.findall(r"\{[{%].*?[%}]\}", text, flags=re.DOTALL) if CJK.search(part)]
     reader = Bare()
-    reader.feed(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S))
+    reader.feed(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.DOTALL))
     return inside + reader.found
 
 
