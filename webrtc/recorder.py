@@ -346,12 +346,14 @@ class Segment:
         if self.began is None:
             return None
         self.flush(now, final=True)
-        wall, last = self._wall(now), self._wall(self._last or self.began)
+        wall = self._wall(now)
+        last = self._wall(self.began if self._last is None else self._last)
         self.began = None
         return self._writer.submit(lambda: self._archive.end(wall, self.name, cause, last))
 
     def _wall(self, now: float) -> float:
-        return self._began_wall + (now - (self.began or now))
+        assert self.began is not None
+        return self._began_wall + now - self.began
 
 
 class _Clock:

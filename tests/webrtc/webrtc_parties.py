@@ -3,6 +3,7 @@
 import asyncio
 import fractions
 import hashlib
+import json
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import aioice.ice
 import av
+import jsonschema
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -181,6 +183,12 @@ async def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
     while not what():
         assert time.monotonic() < end, "it did not happen in time"
         await asyncio.sleep(0.05)
+
+
+def schema(document: dict, name: str) -> None:
+    """Refuse a document that is not as docs/formats says."""
+    formats = Path(__file__).parents[2] / "docs" / "formats"
+    jsonschema.validate(document, json.loads((formats / f"{name}.schema.json").read_text()))
 
 
 def recorded(path: Path) -> dict[str, list[tuple[int, str]]]:
