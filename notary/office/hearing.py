@@ -47,11 +47,11 @@ def open_interview(
     db: Session, parts: Parts, case: Case, by: Actor, now: datetime, waive_device: str = ""
 ) -> Interview:
     """Opens the room and its recorder, then the interview (D01, D15). Raises NotYet, NotAllowed, Unavailable."""
-    if case.notary_id != by.id:
+    if case.notary_id is None or case.notary_id != by.id:
         raise NotAllowed(_("这个案子是另一位公证员的。先由他转给您。"))
     number = (db.scalar(sa.select(sa.func.max(Interview.number)).where(Interview.case_id == case.id)) or 0) + 1
     interview = Interview(
-        id=uuid4(), case_id=case.id, notary_id=by.id, number=number, opened_at=now, identity_since=now,
+        id=uuid4(), case_id=case.id, notary_id=case.notary_id, number=number, opened_at=now, identity_since=now,
         screen={"kind": "wait"},
     )  # fmt: skip
     given = {Need.RECORDER} if _open_room(parts, case, interview) else set()
@@ -332,7 +332,9 @@ def close(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None
 
     Raises NotYet naming everything that is missing (D14, C16, C14, E03).
     """
-    refuse_unmet(db, at.case, Act.CLOSE, by, frozenset({Need.RECORDING}))  # the room is closed only when all else is done
+    refuse_unmet(
+        db, at.case, Act.CLOSE, by, frozenset({Need.RECORDING})
+    )  # the room is closed only when all else is done
     manifest = _close_room(parts, at)
     at.interview.manifest = manifest
     whole = frozenset({Need.RECORDING}) if is_whole(manifest) else frozenset()
@@ -376,7 +378,9 @@ def _seal_manifest(db: Session, parts: Parts, at: Live, manifest: dict[str, Any]
 def is_whole(manifest: dict[str, Any]) -> bool:
     """Closed in order, every fragment unchanged, none dropped, both parties in it."""
     segments = manifest.get("segments", [])
-    return bool(manifest.get("intact") and manifest.get("complete") and not manifest.get("drops")) and {segment["leg"] for segment in segments} >= set(LEGS)
+    return bool(manifest.get("intact") and manifest.get("complete") and not manifest.get("drops")) and {
+        segment["leg"] for segment in segments
+    } >= set(LEGS)
 
 
 def interviews_of(db: Session, case: Case) -> list[Interview]:
