@@ -188,9 +188,7 @@ def again(db: Session, case: Case, delivery_id: UUID, by: Actor, now: datetime) 
     if row.state == DeliveryState.RECEIVED:
         raise NotPossible(_("对方已经收到了，不用再发。"))
     row.state, row.why = DeliveryState.WAITING, ""
-    ledger.append(
-        db, "delivery.again", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient
-    )
+    ledger.append(db, "delivery.again", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
     enqueue(db, "deliver-deed", delivery_id=str(row.id))
 
 

@@ -68,9 +68,7 @@ def approve(db: Session, parts: Parts, case: Case, evidence: str, by: Actor, now
     return number
 
 
-def reserve(
-    db: Session, parts: Parts, case: Case, office: Office, evidence: str, today: date, now: datetime
-) -> Number:
+def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str, today: date, now: datetime) -> Number:
     """The next number of the office's series, from a locked row."""
     letter = filing.matter_of(case).serial_class
     db.execute(
@@ -92,6 +90,14 @@ def reserve(
     db.add(number)
     db.flush()
     return number
+
+
+def preview(db: Session, parts: Parts, case: Case) -> bytes:
+    """The deed as this draft would make it, without number: for the eye only, kept nowhere. Raises NotPossible."""
+    office = db.get_one(Office, case.office_id)
+    today = parts.clock().astimezone(ZoneInfo(office.zone)).date()
+    number = f"（{today.year}）{office.word}{filing.matter_of(case).serial_class}字第〇号"
+    return render.deed(facts_of(db, parts, case, office, number, f"{today.year}-0-PREVIEW", "0" * 64, today))
 
 
 def new_code(n: int, today: date) -> str:
@@ -255,7 +261,9 @@ def _finish_one(db: Session, number_id: UUID, now: datetime) -> None:
     if number.state != NumberState.RESERVED:
         return
     minute = timedelta(minutes=1)
-    if case.state != State.APPROVED:  # withdrawn, refused or ended meanwhile: the number is never used for anything else
+    if (
+        case.state != State.APPROVED
+    ):  # withdrawn, refused or ended meanwhile: the number is never used for anything else
         number.state, number.why_void, number.done_at = NumberState.VOID, "批准后案子已结束", now
         ledger.append(db, "number.voided", SYSTEM, now, case_id=case.id, office_id=case.office_id, number=number.text)
     elif number.activation:
