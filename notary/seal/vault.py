@@ -24,6 +24,7 @@ from notary.seal.refusals import (
     NotFit,
     NumberUsed,
     OtherBody,
+    SealError,
     StampDown,
     TooMany,
 )
@@ -33,6 +34,7 @@ from signing.keyfile import BadKeyFile, write_whole
 from signing.keys import AttestKey, Signer
 from signing.lint import lint
 from signing.stamp import NoStamp, Stamper
+from signing.verify import Trust, examine
 
 PER_MINUTE = 3
 MOST_ENTRIES = 200
@@ -119,6 +121,11 @@ class Vault:
             deed = pades.seal(body, self.keys.notaries[case.notary_id], self.keys.office, self.stamper)
         except NoStamp as wrong:
             raise StampDown(str(wrong)) from None
+        verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
+        if (
+            verdict.verdict != "valid"
+        ):  # an expired key, a root that does not belong to it: nothing leaves the house
+            raise SealError("the deed would not verify", (verdict.sentence["en"],))
         write_whole(kept, deed)  # before anybody sees it: one number, one deed, whatever dies next
         self.journal.write("issued", self.now(), number=case.number, deed=hashlib.sha256(deed).hexdigest())
         self._clear_spool()
