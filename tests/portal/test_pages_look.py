@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 from notary.app import create_app
 
 PAGES = (
-    "/", "/matters/guarantor-consent", "/guide", 
+    "/", "/matters/guarantor-consent", "/guide",
     "/guide?what=will", "/check", "/call", "/visit", "/status", "/privacy", "/accessibility", "/fees", "/complaints",
     "/preferences", "/nothing-here", "/login", "/staff/login",
 )  # fmt: skip

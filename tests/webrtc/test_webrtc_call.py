@@ -138,7 +138,9 @@ def test_a_killed_worker_loses_a_moment_and_the_gap_is_in_the_record(worker, key
         await asyncio.sleep(2.2)
         notes["crashed"] = export(worker.rec / "room-3", tmp_path / "crashed", key)
         for leg, party in before.items():
-            kept = recorded(tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm")
+            kept = recorded(
+                tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm"
+            )
             assert sent[leg]["video"] - len(kept["video"]) <= 0.5 * 20
             assert sent[leg]["audio"] - len(kept["audio"]) <= 0.5 * 50
             assert in_order_within(party.tracks["audio"].sent, [h for _, h in kept["audio"]])

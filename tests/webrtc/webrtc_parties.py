@@ -34,7 +34,9 @@ class Worker:
 
     def start(self):
         arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", "127.0.0.1"]
-        self.process = subprocess.Popen([sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, text=True
+        )
         assert "ready" in self.process.stdout.readline()
 
     def kill(self):
@@ -84,7 +86,9 @@ def make_clip(seed: int, seconds: int = 3) -> Clip:
     audio = []
     for i in range(50 * seconds):
         t = np.arange(960) + 960 * i
-        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(np.int16)
+        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(
+            np.int16
+        )
         frame = av.AudioFrame.from_ndarray(np.repeat(tone, 2)[None, :], "s16", "stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, 960 * i, fractions.Fraction(1, 48000)
         audio += [bytes(p) for p in a.encode(frame)]
