@@ -20,9 +20,7 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
     facts as `attachments.evidence.sha256`. `deed.pdf`, where inside, is this very file. Refused otherwise."""
     named = facts.get("attachments", {}).get("evidence", {}).get("sha256")
     if named is None:
-        raise Refused(
-            "bundle.not-named", "公证书没有载明证据清单", "the deed names no evidence", cannot_tell=True
-        )
+        raise Refused("bundle.not-named", "公证书没有载明证据清单", "the deed names no evidence", cannot_tell=True)
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as zipped:
             if sum(i.file_size for i in zipped.infolist()) > LARGEST:
@@ -45,9 +43,7 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
 
 
 def _other(what: str) -> Refused:
-    return Refused(
-        "bundle.other", "证据包与公证书不符", f"the evidence bundle does not fit the deed ({what})"
-    )
+    return Refused("bundle.other", "证据包与公证书不符", f"the evidence bundle does not fit the deed ({what})")
 
 
 def _digest(zipped: zipfile.ZipFile, name: str) -> tuple[str, int]:

@@ -174,6 +174,4 @@ def _bad_zone(data: Mapping[str, Any]) -> list[str]:
 
 def canonical(data: Mapping[str, Any]) -> bytes:
     """The one byte form that is embedded and hashed: UTF-8, sorted names, no spaces."""
-    return json.dumps(
-        data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

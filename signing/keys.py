@@ -140,9 +140,7 @@ def make_authority(
         ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
     ):
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = certificate(
-            name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url
-        )
+        leaf = certificate(name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url)
         where = building / "tsu" if role == STAMP else building
         where.mkdir(mode=0o700, exist_ok=True)
         write_key(where / file, key, passphrase, [leaf, issuing, root])
@@ -165,9 +163,7 @@ def issue_notary(
     office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     url = _base_url(chain[0])
     subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
-    leaf = certificate(
-        subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url
-    )
+    leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
     write_key(path, key, passphrase, [leaf, *chain])
     return leaf
 

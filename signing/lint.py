@@ -122,9 +122,7 @@ def _words_of_law(facts: Mapping[str, Any]) -> list[str]:
 
 def _areas(within: Inside) -> list[str]:
     qr, notary, seal = (within.areas[n] for n in ("qr", "notary", "seal"))
-    problems = [
-        f"the {n} would cover the QR code" for n, a in (("signature", notary), ("seal", seal)) if a.meets(qr)
-    ]
+    problems = [f"the {n} would cover the QR code" for n, a in (("signature", notary), ("seal", seal)) if a.meets(qr)]
     for name, area in within.areas.items():
         if area.x < 0 or area.y < 0 or area.y + area.h > within.heights[area.page] or area.page != qr.page:
             problems.append(f"the area for {name} is off the page")
@@ -172,9 +170,7 @@ def _qr(body: bytes, within: Inside) -> list[str]:
         import numpy as np
     except ImportError:
         return []
-    picture = cv2.imdecode(
-        np.frombuffer(pages(body, 150)[within.areas["qr"].page], np.uint8), cv2.IMREAD_COLOR
-    )
+    picture = cv2.imdecode(np.frombuffer(pages(body, 150)[within.areas["qr"].page], np.uint8), cv2.IMREAD_COLOR)
     said = cv2.QRCodeDetector().detectAndDecode(picture)[0]
     return [] if said == within.facts["verify_url"] else ["the QR code does not read back as verify_url"]
 

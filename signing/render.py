@@ -170,11 +170,7 @@ def _strings(node: Any) -> Iterator[str]:
 
 
 def _marks(facts: Mapping[str, Any]) -> dict[str, str]:
-    return (
-        {"mark": wording.MARK, "foot_mark": wording.FOOT_MARK}
-        if facts["test"]
-        else {"mark": "", "foot_mark": ""}
-    )
+    return {"mark": wording.MARK, "foot_mark": wording.FOOT_MARK} if facts["test"] else {"mark": "", "foot_mark": ""}
 
 
 @cache

@@ -122,9 +122,7 @@ def _check_cms(info: cms.ContentInfo, *, stamp: bool) -> None:
     algorithms = [a["algorithm"].native for a in signed["digest_algorithms"]]
     unsigned = signer["unsigned_attrs"]
     extra = [] if unsigned.native is None else [a["type"].native for a in unsigned]
-    wanted: tuple[Any, ...] = (
-        ("tst_info", "v3", []) if stamp else ("data", "v1", ["signature_time_stamp_token"])
-    )
+    wanted: tuple[Any, ...] = ("tst_info", "v3", []) if stamp else ("data", "v1", ["signature_time_stamp_token"])
     if (kind, signed["version"].native, extra) != wanted:
         raise _other("container version or attributes")
     if len(signed["signer_infos"]) != 1 or algorithms != [signer["digest_algorithm"]["algorithm"].native]:
@@ -184,16 +182,9 @@ def _check_new(ref: Any, new: Any, field_ref: Any, value_ref: Any) -> None:
             raise _changed("the stamp carries more")
     elif ref == field_ref:
         box = [float(n) for n in new["/Rect"]]
-        if (
-            set(new) - NEW_FIELD
-            or box != [0, 0, 0, 0]
-            or new["/Subtype"] != "/Widget"
-            or new["/FT"] != "/Sig"
-        ):
+        if set(new) - NEW_FIELD or box != [0, 0, 0, 0] or new["/Subtype"] != "/Widget" or new["/FT"] != "/Sig":
             raise _changed("a field that can be seen")
-    elif not (
-        isinstance(new, generic.StreamObject) and new.get("/Subtype") == "/Form" and not new.data.strip()
-    ):
+    elif not (isinstance(new, generic.StreamObject) and new.get("/Subtype") == "/Form" and not new.data.strip()):
         raise _changed("a new object")
 
 
@@ -208,9 +199,7 @@ def _check_same(old: Any, new: Any, field_ref: Any) -> None:
         if was == is_now:
             continue
         grown = key in ("/Annots", "/Fields") and isinstance(is_now, generic.ArrayObject)
-        if not grown or [*was, generic.IndirectObject(field_ref.idnum, field_ref.generation, None)] != [
-            *is_now
-        ]:
+        if not grown or [*was, generic.IndirectObject(field_ref.idnum, field_ref.generation, None)] != [*is_now]:
             raise _changed(f"{key}")
 
 

@@ -50,9 +50,7 @@ def vary(facts: Mapping[str, Any], no: int) -> dict[str, Any]:
     other["verify_url"] = f"http://localhost:8000/v/{other['code']}"
     people = [p["name"] for p in other["parties"]]
     names = {old: _name(no * len(people) + i) for i, old in enumerate(people)}
-    text = "".join(
-        SURNAMES[(spread >> k % 240) % 31] + NUMERALS[(spread >> (k * 7) % 240) % 22] for k in range(150)
-    )
+    text = "".join(SURNAMES[(spread >> k % 240) % 31] + NUMERALS[(spread >> (k * 7) % 240) % 22] for k in range(150))
 
     def renamed(node: Any) -> Any:
         if isinstance(node, str):

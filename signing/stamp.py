@@ -79,9 +79,7 @@ def request(digest: bytes, nonce: int) -> bytes:
     return wire
 
 
-def accept(
-    answer: bytes, digest: bytes, nonce: int | None, roots: Sequence[x509.Certificate], now: datetime
-) -> Token:
+def accept(answer: bytes, digest: bytes, nonce: int | None, roots: Sequence[x509.Certificate], now: datetime) -> Token:
     """A TimeStampResp -> its token, checked as RFC 3161 2.2 tells a client to. BadToken otherwise."""
     if len(answer) > LIMIT:
         raise BadToken("answer too large")
@@ -133,10 +131,7 @@ def _check(
     content: bytes = inner["content"].parsed.dump()
     tst = tsp.TSTInfo.load(content, strict=True)
     imprint = tst["message_imprint"]
-    if (
-        imprint["hash_algorithm"]["algorithm"].native != "sha256"
-        or imprint["hashed_message"].native != digest
-    ):
+    if imprint["hash_algorithm"]["algorithm"].native != "sha256" or imprint["hashed_message"].native != digest:
         raise BadToken("imprint is of something else")
     if nonce is not None and tst["nonce"].native != nonce:
         raise BadToken("nonce is not ours")
@@ -154,10 +149,7 @@ def _certificates(signed: Any, signer: Any) -> tuple[x509.Certificate, list[x509
     loaded = [x509.load_der_x509_certificate(c.chosen.dump()) for c in signed["certificates"]]
     sid = signer["sid"].chosen
     for cert in loaded:
-        if (
-            cert.serial_number == sid["serial_number"].native
-            and cert.issuer.public_bytes() == sid["issuer"].dump()
-        ):
+        if cert.serial_number == sid["serial_number"].native and cert.issuer.public_bytes() == sid["issuer"].dump():
             return cert, [c for c in loaded if c is not cert]
     raise BadToken("its signer's certificate is not inside")
 
@@ -184,9 +176,7 @@ def _check_signature(signer: Any, content: bytes, leaf: x509.Certificate) -> Non
     key = leaf.public_key()
     said = signer["signature_algorithm"]["algorithm"].native
     if said not in (
-        (f"{name}_ecdsa",)
-        if isinstance(key, ec.EllipticCurvePublicKey)
-        else (f"{name}_rsa", "rsassa_pkcs1v15")
+        (f"{name}_ecdsa",) if isinstance(key, ec.EllipticCurvePublicKey) else (f"{name}_rsa", "rsassa_pkcs1v15")
     ):
         raise BadToken("names another signature algorithm")
     try:

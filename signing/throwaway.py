@@ -49,9 +49,7 @@ def authority(office: str) -> Throwaway:
     return Throwaway(office, root, issuing, issuing_key, seal, LocalStamper(unit, (root,)))
 
 
-def _leaf(
-    subject: x509.Name, role: str, issuing: x509.Certificate, by: Any, root: x509.Certificate
-) -> FileSigner:
+def _leaf(subject: x509.Name, role: str, issuing: x509.Certificate, by: Any, root: x509.Certificate) -> FileSigner:
     key = ec.generate_private_key(ec.SECP256R1())
     leaf = certificate(subject, key, issuing, by, datetime.now(UTC), 730, role=role, url=URL)
     return FileSigner((leaf, issuing, root), key)

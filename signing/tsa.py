@@ -48,9 +48,7 @@ class StampUnit:
         if policy not in (None, STAMP):
             return _refusal("unaccepted_policy")
         token = self._token(digest, nonce, wants_certs)
-        reply: bytes = Reply(
-            {"status": tsp.PKIStatusInfo({"status": "granted"}), "time_stamp_token": token}
-        ).dump()
+        reply: bytes = Reply({"status": tsp.PKIStatusInfo({"status": "granted"}), "time_stamp_token": token}).dump()
         return reply
 
     def _token(self, digest: bytes, nonce: int | None, wants_certs: bool) -> Any:

@@ -99,9 +99,7 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
 def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
     """The answer first, for somebody at a counter."""
     if word == "valid":
-        zh = (
-            f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
-        )
+        zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
         en = (
             f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
             "unchanged since it was signed and sealed."

@@ -57,9 +57,7 @@ class Trust:
 
     def pem(self) -> bytes:
         first = list(self.signers)
-        return b"".join(
-            c.public_bytes(form.Encoding.PEM) for c in first + [s for s in self.stamps if s not in first]
-        )
+        return b"".join(c.public_bytes(form.Encoding.PEM) for c in first + [s for s in self.stamps if s not in first])
 
 
 @dataclass
@@ -137,9 +135,7 @@ def child_main() -> int:
     call = json.loads(sys.stdin.buffer.read())
     trust = Trust.from_pem(call["trust"].encode()) if call["trust"] else None
     bundle = base64.b64decode(call["bundle"]) if call["bundle"] is not None else None
-    out = examine(
-        base64.b64decode(call["data"]), trust, bundle=bundle, now=datetime.fromisoformat(call["now"])
-    )
+    out = examine(base64.b64decode(call["data"]), trust, bundle=bundle, now=datetime.fromisoformat(call["now"]))
     sys.stdout.write(json.dumps(out.json(), ensure_ascii=False))
     return 0
 
@@ -252,9 +248,7 @@ def _document_stamp(case: _Case) -> str:
     extra = {c.chosen.dump() for c in one.embedded.signed_data["certificates"]} - token.path
     if extra:
         # nothing signs this list, so nothing may stand in it that is not needed
-        raise Refused(
-            "stamp.extra", "时间戳中夹带了别的证书", "the document stamp carries other certificates"
-        )
+        raise Refused("stamp.extra", "时间戳中夹带了别的证书", "the document stamp carries other certificates")
     assert isinstance(token, stamp.Token)
     case.times.append(token.time)
     return _utc(token.time)
@@ -379,9 +373,7 @@ def _facts(case: _Case) -> str:
     try:
         within = inside(sealed)
     except BadBody as wrong:
-        raise Refused(
-            "facts.missing", "文件中没有可读的公证事实", f"no readable facts inside ({wrong})"
-        ) from None
+        raise Refused("facts.missing", "文件中没有可读的公证事实", f"no readable facts inside ({wrong})") from None
     facts = within.facts
     wrong_names = []
     for leaf, name in zip(case.leaves, (facts["notary"]["name"], facts["office"]["name"]), strict=True):

@@ -25,9 +25,7 @@ def chinese_date(day: date) -> str:
 
 def _below_hundred(n: int) -> str:
     tens, ones = divmod(n, 10)
-    return ("" if tens == 0 else "十" if tens == 1 else DIGITS[tens] + "十") + (
-        DIGITS[ones] if ones or not n else ""
-    )
+    return ("" if tens == 0 else "十" if tens == 1 else DIGITS[tens] + "十") + (DIGITS[ones] if ones or not n else "")
 
 
 def party(p: Mapping[str, Any]) -> str:
@@ -156,8 +154,7 @@ def minutes(data: Mapping[str, Any]) -> dict[str, Any]:
             *[[p["role"], person(p)] for p in data["persons"]],
         ],
         "notices": [
-            {"text": n["text"], "time": media_time(n["media_ms"]) if "media_ms" in n else ""}
-            for n in data["notices"]
+            {"text": n["text"], "time": media_time(n["media_ms"]) if "media_ms" in n else ""} for n in data["notices"]
         ],
         "answers": [answer(a) for a in data["answers"]],
         "interruptions": [

@@ -15,6 +15,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from webrtc import peer, protocol
 from webrtc.errors import BadRequest, Busy, MediaError, NoSpace, NoSuchRoom, RoomDiffers
@@ -50,7 +51,7 @@ class Engine:
         self.rooms: dict[str, Room] = {}
         self.lag = 0.0  # worst lateness of the clock lately, seconds
         self._writer, self._sampler = Writer(), Sampler()
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._offers = 0
 
     async def answer(self, request: Request) -> dict[str, Any]:
@@ -171,9 +172,7 @@ class Engine:
         return manifest
 
 
-async def serve(
-    socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None
-) -> None:
+async def serve(socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT. Raises Unfit, and RuntimeError if the socket is in use."""
     peer.self_test()
     if host:

@@ -150,7 +150,7 @@ class CloseRoom(Request):
 
 @dataclass(frozen=True)
 class Health(Request):
-    """How the worker does; the room is `-`-less and meaningless here."""
+    """How the worker does; `room` says nothing here."""
 
     do = "health"
 

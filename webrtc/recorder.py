@@ -127,9 +127,7 @@ class Archive:
         self._number = len(lines)
         if lines:
             self._prev = lines[-1]["hash"]
-        self.append(
-            now, "resume" if lines else "room", {"torn": torn} if lines else {"room": self.room, "version": 1}
-        )
+        self.append(now, "resume" if lines else "room", {"torn": torn} if lines else {"room": self.room, "version": 1})
         self._adopt(lines, now)
         self.sync()
         _sync_folder(self.folder)
@@ -200,9 +198,7 @@ class Archive:
         index = tally.fragments
         tally.add(plain)
         digest = hashlib.sha256(plain).hexdigest()
-        self.append(
-            when, "fragment", {"segment": name, "index": index, "bytes": len(plain), "sha256": digest}
-        )
+        self.append(when, "fragment", {"segment": name, "index": index, "bytes": len(plain), "sha256": digest})
 
     def lose(self, name: str, size: int, cause: str) -> None:
         """Count a fragment that was not written; it becomes a `drop` line as soon as one can be written."""
@@ -346,12 +342,14 @@ class Segment:
         if self.began is None:
             return None
         self.flush(now, final=True)
-        wall, last = self._wall(now), self._wall(self._last or self.began)
+        wall = self._wall(now)
+        last = self._wall(self.began if self._last is None else self._last)
         self.began = None
         return self._writer.submit(lambda: self._archive.end(wall, self.name, cause, last))
 
     def _wall(self, now: float) -> float:
-        return self._began_wall + (now - (self.began or now))
+        assert self.began is not None
+        return self._began_wall + now - self.began
 
 
 class _Clock:

@@ -19,7 +19,7 @@ from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
 from notary.office import safe
 from notary.office.needs import check
-from notary.office.step import advance
+from notary.office.step import advance, refuse_unmet
 from notary.parts import Parts
 from notary.rules import rules
 from webrtc.client import MediaError, Seat
@@ -27,6 +27,8 @@ from webrtc.client import MediaError, Seat
 APPLICANT, NOTARY = "applicant", "notary"
 LEGS = (APPLICANT, NOTARY)
 PHASES = tuple(Phase)
+STILL_WRITING = 3.0
+"""Seconds since the applicant's last packet within which the recording counts as running."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,8 @@ def recorder_runs(parts: Parts, at: Live) -> bool:
         status = parts.media.status(at.room)
     except MediaError:
         return False
-    return bool(status.get("recorder", {}).get("running"))
+    leg = status["legs"].get(APPLICANT, {})
+    return bool(status["recorder"]["ok"] and leg.get("connected") and (leg.get("age") or 99) < STILL_WRITING)
 
 
 # consents
@@ -264,16 +267,20 @@ def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
     try:
         status = parts.media.status(at.room)
     except MediaError:
-        status = {"legs": {}, "recorder": {"running": False}, "unreachable": True}
+        status = {"legs": {}, "recorder": {"ok": False}, "unreachable": True}
     if at.case.state != State.INTERVIEW or len(at.interview.seen_segments) < len(LEGS):
         return status
-    legs = status.get("legs", {})
-    silent = max((float(legs.get(leg, {}).get("silent_s") or 1e9) for leg in LEGS), default=1e9)
-    if status.get("unreachable"):
-        silent = 1e9
-    if silent * 1000 > limits.suspend_media_gone_ms:
+    if max(silence(status["legs"].get(leg, {})) for leg in LEGS) * 1000 > limits.suspend_media_gone_ms:
         suspend(db, parts, at, _("声音或画面断了"), Actor(Role.SYSTEM), now, broken=True)
     return status
+
+
+def silence(leg: dict[str, Any]) -> float:
+    """Seconds since a leg last gave sound or picture, whichever is longer ago; infinite while it is away."""
+    ages = list((leg.get("ages") or {}).values())
+    if not leg.get("connected") or not ages:
+        return float("inf")
+    return max(float("inf") if age is None else float(age) for age in ages)
 
 
 def suspend(db: Session, parts: Parts, at: Live, why: str, by: Actor, now: datetime, *, broken: bool = False) -> None:
@@ -325,6 +332,9 @@ def close(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None
 
     Raises NotYet naming everything that is missing (D14, C16, C14, E03).
     """
+    refuse_unmet(
+        db, at.case, Act.CLOSE, by, frozenset({Need.RECORDING})
+    )  # the room is closed only when all else is done
     manifest = _close_room(parts, at)
     at.interview.manifest = manifest
     whole = frozenset({Need.RECORDING}) if is_whole(manifest) else frozenset()
@@ -366,9 +376,11 @@ def _seal_manifest(db: Session, parts: Parts, at: Live, manifest: dict[str, Any]
 
 
 def is_whole(manifest: dict[str, Any]) -> bool:
-    """Every segment verified, none lost, both parties in it."""
+    """Closed in order, every fragment unchanged, none dropped, both parties in it."""
     segments = manifest.get("segments", [])
-    return not manifest.get("problems") and {segment["leg"] for segment in segments} >= set(LEGS)
+    return bool(manifest.get("intact") and manifest.get("complete") and not manifest.get("drops")) and {
+        segment["leg"] for segment in segments
+    } >= set(LEGS)
 
 
 def interviews_of(db: Session, case: Case) -> list[Interview]:

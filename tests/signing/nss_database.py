@@ -20,9 +20,7 @@ def make(folder: str, der: bytes) -> None:
     assert nss.PK11_ImportCert(slot, cert, ctypes.c_ulong(0), b"root", 0) == 0
     trust = (ctypes.c_uint * 3)()
     assert nss.CERT_DecodeTrustString(ctypes.byref(trust), b"CT,C,C") == 0
-    assert (
-        nss.CERT_ChangeCertTrust(ctypes.c_void_p(nss.CERT_GetDefaultCertDB()), cert, ctypes.byref(trust)) == 0
-    )
+    assert nss.CERT_ChangeCertTrust(ctypes.c_void_p(nss.CERT_GetDefaultCertDB()), cert, ctypes.byref(trust)) == 0
     assert nss.NSS_Shutdown() in (0, -1)
 
 

@@ -47,9 +47,7 @@ def test_key_files_are_private_and_encrypted_with_scrypt(folder):
             continue
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert b"BEGIN ENCRYPTED PRIVATE KEY" in raw
-        shown = subprocess.run(
-            ["openssl", "asn1parse", "-in", path], capture_output=True, text=True, check=True
-        )
+        shown = subprocess.run(["openssl", "asn1parse", "-in", path], capture_output=True, text=True, check=True)
         assert "scrypt" in shown.stdout
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

@@ -76,11 +76,7 @@ def test_the_body_is_tagged_archive_pdf_with_its_facts_inside(facts):
         assert pdf.attachments["facts.json"].get_file().read_bytes() == canonical(facts)
         assert {str(f.F) for f in pdf.Root.AF} == {"facts.json", "layout.json"}
         assert pdf.docinfo["/CreationDate"] == "D:20261123000000Z"
-        fonts = [
-            o
-            for o in pdf.objects
-            if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/FontDescriptor"
-        ]
+        fonts = [o for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/FontDescriptor"]
         assert fonts
         assert all("/FontFile3" in f or "/FontFile2" in f for f in fonts)
 

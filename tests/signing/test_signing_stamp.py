@@ -72,9 +72,7 @@ def test_the_next_authority_is_asked_when_one_is_down_or_lies(running, house, an
         answering(lambda asked: house.stamper.unit.respond(asked)[:-1]),
         answering(lambda asked: StampUnit(house.seal).respond(asked)),  # a key that is no stamp unit
         answering(
-            lambda asked: StampUnit(
-                house.stamper.unit.signer, lambda: datetime(2020, 1, 1, tzinfo=UTC)
-            ).respond(asked)
+            lambda asked: StampUnit(house.stamper.unit.signer, lambda: datetime(2020, 1, 1, tzinfo=UTC)).respond(asked)
         ),
     )
     for liar in liars:

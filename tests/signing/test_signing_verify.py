@@ -260,9 +260,7 @@ def test_pages_and_facts_must_agree_even_if_signed(house, bob, trust):
     facts = make_facts()
     with pikepdf.open(io.BytesIO(render.deed(facts))) as pdf:
         facts["number"] = "（2026）渝示证字第99号"
-        pdf.attachments["facts.json"] = pikepdf.AttachedFileSpec(
-            pdf, json.dumps(facts).encode(), filename="facts.json"
-        )
+        pdf.attachments["facts.json"] = pikepdf.AttachedFileSpec(pdf, json.dumps(facts).encode(), filename="facts.json")
         out = io.BytesIO()
         pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.disable)
     forged = pades.seal(out.getvalue(), bob, house.seal, house.stamper)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from PIL import Image
-from webrtc_parties import LEGS, Party, recorded, until
+from webrtc_parties import LEGS, Party, recorded, schema, until
 
 from webrtc.__main__ import export
 from webrtc.errors import NoSuchLeg, NoSuchRoom, NotConnected, RoomClosed
@@ -59,6 +59,9 @@ def test_the_recording_is_what_was_sent_and_parties_are_not_exchanged(worker, ke
     assert 0 < notes["mark"]["seconds"] < 15
     assert set(notes["mark"]["offsets"]) == {notes["applicant"], notes["notary"]}
 
+    schema(manifest, "manifest")
+    for line in (worker.rec / "room-1" / "journal.jsonl").read_text().splitlines():
+        schema(json.loads(line), "journal")
     assert export(worker.rec / "room-1", tmp_path / "out", key) == manifest
     for leg in ("applicant", "notary"):
         kept = recorded(tmp_path / "out" / f"{notes[leg]}.webm")
@@ -138,9 +141,7 @@ def test_a_killed_worker_loses_a_moment_and_the_gap_is_in_the_record(worker, key
         await asyncio.sleep(2.2)
         notes["crashed"] = export(worker.rec / "room-3", tmp_path / "crashed", key)
         for leg, party in before.items():
-            kept = recorded(
-                tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm"
-            )
+            kept = recorded(tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm")
             assert sent[leg]["video"] - len(kept["video"]) <= 0.5 * 20
             assert sent[leg]["audio"] - len(kept["audio"]) <= 0.5 * 50
             assert in_order_within(party.tracks["audio"].sent, [h for _, h in kept["audio"]])

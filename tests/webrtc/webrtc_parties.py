@@ -3,6 +3,7 @@
 import asyncio
 import fractions
 import hashlib
+import json
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import aioice.ice
 import av
+import jsonschema
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -34,9 +36,7 @@ class Worker:
 
     def start(self):
         arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", "127.0.0.1"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen([sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, text=True)
         assert "ready" in self.process.stdout.readline()
 
     def kill(self):
@@ -86,9 +86,7 @@ def make_clip(seed: int, seconds: int = 3) -> Clip:
     audio = []
     for i in range(50 * seconds):
         t = np.arange(960) + 960 * i
-        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(
-            np.int16
-        )
+        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(np.repeat(tone, 2)[None, :], "s16", "stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, 960 * i, fractions.Fraction(1, 48000)
         audio += [bytes(p) for p in a.encode(frame)]
@@ -181,6 +179,12 @@ async def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
     while not what():
         assert time.monotonic() < end, "it did not happen in time"
         await asyncio.sleep(0.05)
+
+
+def schema(document: dict, name: str) -> None:
+    """Refuse a document that is not as docs/formats says."""
+    formats = Path(__file__).parents[2] / "docs" / "formats"
+    jsonschema.validate(document, json.loads((formats / f"{name}.schema.json").read_text()))
 
 
 def recorded(path: Path) -> dict[str, list[tuple[int, str]]]:
