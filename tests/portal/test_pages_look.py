@@ -180,6 +180,6 @@ def test_a_refused_camera_gets_words_and_a_way_on(chromium, origin):
     page = context.new_page()
     page.goto(origin + "/check")
     page.locator("[data-check=camera]").get_by_role("button").click()
-    page.locator("[data-check=camera]").get_by_text("没试成").wait_for()
+    page.locator("[data-check=camera]").get_by_text("没试成", exact=True).wait_for()
     assert page.get_by_role("link", name="请打给我").first.is_visible()
     context.close()
