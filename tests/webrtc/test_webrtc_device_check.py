@@ -26,7 +26,7 @@ PAGE = "<!doctype html><meta charset=utf-8><title>check</title>" + "".join(
 GLUE = """
 import { DeviceCheck } from "/device-check.js";
 window.told = [];
-const limits = { camera: 4000, microphone: 8000, speaker: 3000, network: 1000 };
+const limits = { camera: 4000, microphone: 6000, speaker: 1500, network: 1000 };
 const network = () => new Promise((done) => { window.network = done; });
 window.check = new DeviceCheck({ root: document, network, limits });
 for (const name of ["result", "done"]) check.addEventListener(name, (e) => told.push({ name, ...e.detail }));

@@ -19,10 +19,10 @@ from webrtc_parties import LEGS, Party, until
 
 from webrtc import leg as leg_module
 from webrtc import packets, peer
+from webrtc.archive import Writer
 from webrtc.client import MediaClient
 from webrtc.errors import BadOffer, Busy, NoSpace, OfferTooLarge, RoomClosed, RoomDiffers, Unreachable
 from webrtc.protocol import Limits, OpenRoom, Seat
-from webrtc.recorder import Writer
 from webrtc.room import Room
 from webrtc.sampler import NotDecoded, Sampler
 
@@ -138,7 +138,7 @@ def test_forged_and_replayed_packets_are_not_recorded(worker, key, clips):
         (lambda s: s.replace("m=audio", "m=audio 9 9 9 9"), BadOffer),
     ],
 )
-def test_a_bad_offer_gets_a_clear_refusal_and_leaves_nothing_open(worker, key, clips, change, error):
+def test_a_bad_offer_gets_a_clear_refusal_and_leaves_nothing_open(standing, clips, change, error):
     async def make():
         party = Party(clips["applicant"])
         try:
@@ -147,16 +147,16 @@ def test_a_bad_offer_gets_a_clear_refusal_and_leaves_nothing_open(worker, key, c
             await party.leave()
 
     offer = change(asyncio.run(make()))
-    worker.client.open_room("room", key, LEGS)
-    before = open_files(worker.process.pid)
+    standing.client.open_room("room", bytes(32), LEGS)
+    before = open_files(standing.process.pid)
     began = time.monotonic()
     with pytest.raises(error) as refusal:
-        worker.client.offer("room", "applicant", offer)
+        standing.client.offer("room", "applicant", offer)
     assert refusal.value.words
     assert time.monotonic() - began < 1.0
     time.sleep(0.1)
-    assert worker.client.health()["half_open"] == 0
-    assert open_files(worker.process.pid) <= before + 1
+    assert standing.client.health()["half_open"] == 0
+    assert open_files(standing.process.pid) <= before + 1
 
 
 def test_an_offer_that_names_internal_addresses_sends_them_nothing(worker, key, clips):
@@ -227,6 +227,25 @@ def test_a_room_is_refused_without_space_place_or_the_same_key(worker, key):
         client.open_room("one-more", key, LEGS, small)
     assert worker.socket.stat().st_mode & 0o777 == 0o600
     assert key not in b"".join(p.read_bytes() for p in worker.rec.rglob("*") if p.is_file())
+
+
+def test_connections_that_are_only_begun_are_bounded(worker, key, clips):
+    async def make():
+        party = Party(clips["applicant"])
+        sdp = await party.offer()
+        await party.leave()
+        return sdp
+
+    sdp, small = asyncio.run(make()), Limits(expected_bytes=1 << 10)
+    for n in range(10):
+        worker.client.open_room(f"room-{n}", key, LEGS, small)
+        for leg in ("applicant", "notary"):
+            worker.client.offer(f"room-{n}", leg, sdp)
+    worker.client.open_room("last", key, LEGS, small)
+    with pytest.raises(Busy):
+        worker.client.offer("last", "notary", sdp)
+    worker.client.close_leg("room-0", "notary")
+    worker.client.offer("last", "notary", sdp)
 
 
 def test_a_worker_that_is_not_there_is_said_so(tmp_path):
