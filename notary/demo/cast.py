@@ -75,7 +75,8 @@ class Somebody:
     def camera(self, pictures: dict[str, Path], pitch: int) -> None:
         """Puts the acting camera in for this person's; the first picture is shown at the start."""
         data = {
-            name: f"data:image/{'png' if path.suffix == '.png' else 'jpeg'};base64," + base64.b64encode(path.read_bytes()).decode()
+            name: f"data:image/{'png' if path.suffix == '.png' else 'jpeg'};base64,"
+            + base64.b64encode(path.read_bytes()).decode()
             for name, path in pictures.items()
         }
         script = CAMERA.replace('"@PICTURES@"', json.dumps(data)).replace("@PITCH@", str(pitch))

@@ -122,9 +122,7 @@ class Vault:
         except NoStamp as wrong:
             raise StampDown(str(wrong)) from None
         verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
-        if (
-            verdict.verdict != "valid"
-        ):  # an expired key, a root that does not belong to it: nothing leaves the house
+        if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
             raise SealError("the deed would not verify", (verdict.sentence["en"],))
         write_whole(kept, deed)  # before anybody sees it: one number, one deed, whatever dies next
         self.journal.write("issued", self.now(), number=case.number, deed=hashlib.sha256(deed).hexdigest())

@@ -340,9 +340,7 @@ def test_verifying_needs_nothing_of_ours_but_signing(deed, house, tmp_path):
     (tmp_path / "deed.pdf").write_bytes(deed)
     (tmp_path / "trust.pem").write_bytes(house.root.public_bytes(form.Encoding.PEM))
     command = [sys.executable, "-m", "signing", "verify", "deed.pdf", "--trust", "trust.pem"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""}
-    )
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""})
     assert (done.returncode, done.stdout.split("：")[0]) == (0, "有效")
 
 
