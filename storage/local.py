@@ -157,9 +157,7 @@ def _descend(root: int, folders: list[str], *, create: bool) -> int:
 
 
 def _write(name: str, data: bytes, folder: int) -> None:
-    fd = os.open(
-        name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400, dir_fd=folder
-    )
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400, dir_fd=folder)
     try:
         view = memoryview(data)
         while view:

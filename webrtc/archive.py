@@ -124,9 +124,7 @@ class Archive:
         self._number = len(lines)
         if lines:
             self._prev = lines[-1]["hash"]
-        self.append(
-            now, "resume" if lines else "room", {"torn": torn} if lines else {"room": self.room, "version": 1}
-        )
+        self.append(now, "resume" if lines else "room", {"torn": torn} if lines else {"room": self.room, "version": 1})
         self._adopt(lines, now)
         self.sync()
         _sync_folder(self.folder)
@@ -197,9 +195,7 @@ class Archive:
         index = tally.fragments
         tally.add(plain)
         digest = hashlib.sha256(plain).hexdigest()
-        self.append(
-            when, "fragment", {"segment": name, "index": index, "bytes": len(plain), "sha256": digest}
-        )
+        self.append(when, "fragment", {"segment": name, "index": index, "bytes": len(plain), "sha256": digest})
 
     def lose(self, name: str, size: int, cause: str) -> None:
         """Count a fragment that was not written; it becomes a `drop` line as soon as one can be written."""

@@ -172,9 +172,7 @@ class Engine:
         return manifest
 
 
-async def serve(
-    socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None
-) -> None:
+async def serve(socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT. Raises Unfit, and RuntimeError if the socket is in use."""
     peer.self_test()
     if host:

@@ -117,9 +117,7 @@ def manifest_of(folder: Path, key: bytes) -> Line:
             segments.append(entry)
             problems += wrong
     known = {f"{s['segment']}.rec" for s in segments}
-    problems += [
-        f"{p.name} is not in the journal" for p in sorted(folder.glob("*.rec")) if p.name not in known
-    ]
+    problems += [f"{p.name} is not in the journal" for p in sorted(folder.glob("*.rec")) if p.name not in known]
     return _compose(lines, segments, problems)
 
 

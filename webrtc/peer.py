@@ -74,7 +74,7 @@ async def self_test_call() -> None:
 
 def bind_to(host: str) -> None:
     """Every connection of this process binds `host` and nothing else (aioice leaves out 127.0.0.1)."""
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [host]  # noqa: ARG005
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [host]
 
 
 class Peer:

@@ -107,9 +107,7 @@ class Room:
         if self._archive.trouble:
             raise NotRecorded(f"the phase was not written: {self._archive.trouble}")
         offsets = {
-            x.segment.name: round(now - x.segment.began, 3)
-            for x in self.legs.values()
-            if x.segment.began is not None
+            x.segment.name: round(now - x.segment.began, 3) for x in self.legs.values() if x.segment.began is not None
         }
         return {"at": journal.stamp(wall), "seconds": at, "offsets": offsets}
 
@@ -145,10 +143,7 @@ class Room:
     def status(self) -> dict[str, Any]:
         """Legs by name (`Leg.status`; absent ones only `connected: false`), recorder, gaps so far."""
         now = time.monotonic()
-        legs = {
-            name: self.legs[name].status(now) if name in self.legs else {"connected": False}
-            for name in self.seats
-        }
+        legs = {name: self.legs[name].status(now) if name in self.legs else {"connected": False} for name in self.seats}
         jobs, size = self._writer.backlog
         age = round(now - self._writer.beat, 3)
         return {

@@ -37,13 +37,7 @@ def header(width: int, height: int) -> bytes:
     audio += _element("86", b"A_OPUS") + _number("56AA", _OPUS_DELAY_NS) + _number("56BB", _OPUS_ROLL_NS)
     audio += _element("63A2", _OPUS_HEAD) + samples
     tracks = _element("1654AE6B", _element("AE", video) + _element("AE", audio))
-    return (
-        _element("1A45DFA3", ebml)
-        + bytes.fromhex("18538067")
-        + _UNKNOWN
-        + _element("1549A966", info)
-        + tracks
-    )
+    return _element("1A45DFA3", ebml) + bytes.fromhex("18538067") + _UNKNOWN + _element("1549A966", info) + tracks
 
 
 def cluster(blocks: list[tuple[int, int, bytes, bool]]) -> bytes:

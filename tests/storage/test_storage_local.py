@@ -131,9 +131,7 @@ def test_a_killed_writer_leaves_whole_objects_only(store):
         "import sys; from storage import Store; s=Store(sys.argv[1])\n"
         "for n in range(10**6): s.put_once(f'k/{n}', b'%d ' % n * 50000); print(n, flush=True)"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, str(store.root)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", program, str(store.root)], stdout=subprocess.PIPE, text=True)
     told = [int(child.stdout.readline()) for _ in range(5)]
     child.send_signal(signal.SIGKILL)
     told += [int(line) for line in child.stdout.read().split()]

@@ -80,9 +80,7 @@ class Office:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header(
-                    "Content-Security-Policy", "default-src 'self'; script-src 'self'; object-src 'none'"
-                )
+                self.send_header("Content-Security-Policy", "default-src 'self'; script-src 'self'; object-src 'none'")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -194,9 +192,7 @@ def test_two_browsers_meet_one_reloads_and_all_of_it_is_recorded(worker, office,
     sees_the_other(pages["applicant"])
     time.sleep(2)
     assert (
-        before
-        == "live0"
-        == pages["notary"].evaluate("call.state + told.filter(t => t.state === 'interrupted').length")
+        before == "live0" == pages["notary"].evaluate("call.state + told.filter(t => t.state === 'interrupted').length")
     )
     assert far_colour(pages["notary"])[0] > 150
     status = worker.client.status("room")

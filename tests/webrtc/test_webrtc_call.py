@@ -141,9 +141,7 @@ def test_a_killed_worker_loses_a_moment_and_the_gap_is_in_the_record(worker, key
         await asyncio.sleep(2.2)
         notes["crashed"] = export(worker.rec / "room-3", tmp_path / "crashed", key)
         for leg, party in before.items():
-            kept = recorded(
-                tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm"
-            )
+            kept = recorded(tmp_path / "crashed" / f"{notes['crashed']['segments'][leg == 'notary']['segment']}.webm")
             lost = {kind: sent[leg][kind] - len(kept[kind]) for kind in kept}
             print(leg, "frames lost by the kill", lost)
             assert lost["video"] <= 0.35 * 20 + 1

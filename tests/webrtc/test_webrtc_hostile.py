@@ -328,9 +328,7 @@ def test_the_open_door_answers_on_loopback_and_not_in_production(tmp_path, clips
         assert (tmp_path / "rec" / "door" / "key").stat().st_size == 32
         assert post("{}", "/other")[0] == 404
         assert post("not json")[0] == 400
-        assert (
-            post(json.dumps({"room": "../x", "role": "applicant", "sdp": "v=0", "type": "offer"}))[0] == 400
-        )
+        assert post(json.dumps({"room": "../x", "role": "applicant", "sdp": "v=0", "type": "offer"}))[0] == 400
         assert post("x" * 70_000)[0] == 413
     finally:
         child.terminate()

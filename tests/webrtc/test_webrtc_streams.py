@@ -72,9 +72,7 @@ def test_a_replaced_source_carries_on_without_a_seam():
     assert out.forward(first, video(7, 0, DELTA), 0.0) is None
     sent = [parse_rtp(out.forward(first, video(65534 + n, 3000 * n, KEY), n / 30)) for n in range(4)]
     assert out.forward(second, video(40000, 99, DELTA), 0.5) is None
-    sent += [
-        parse_rtp(out.forward(second, video(40000 + n, 10**9 + 3000 * n), 0.5 + n / 30)) for n in range(4)
-    ]
+    sent += [parse_rtp(out.forward(second, video(40000 + n, 10**9 + 3000 * n), 0.5 + n / 30)) for n in range(4)]
     assert out.forward(second, video(39999, 10**9), 0.6) is None
     seqs = [s.seq for s in sent]
     assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(seqs))

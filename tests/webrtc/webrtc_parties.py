@@ -94,9 +94,7 @@ def make_clip(seed: int, seconds: int = 3) -> Clip:
     audio = []
     for i in range(50 * seconds):
         t = np.arange(960) + 960 * i
-        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(
-            np.int16
-        )
+        tone = (9000 * np.sin(2 * np.pi * (200 + 70 * seed) * t / 48000) + rng.normal(0, 900, 960)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(np.repeat(tone, 2)[None, :], "s16", "stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, 960 * i, fractions.Fraction(1, 48000)
         audio += [bytes(p) for p in a.encode(frame)]

@@ -1,0 +1,66 @@
+"""python -m notary up | web | work | seal | migrate | people | demo"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from notary.settings import BadSetting, Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m notary", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", help="set up and run the whole office in the foreground")
+    verbs.add_parser("web", help="one web server (any WSGI server runs wsgi:app)")
+    verbs.add_parser("work", help="one worker for the job queue")
+    verbs.add_parser("seal", help="the process that holds the keys")
+    verbs.add_parser("demo", help="the main job without hands, in real browsers")
+    verbs.add_parser("migrate", help="bring the database to the newest schema")
+    people = verbs.add_parser("people", help="one-time enrolment links")
+    people.add_argument("login", nargs="?", help="whose link; without it, of everybody who has not enrolled")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+    except BadSetting as bad:
+        print(f"settings: {bad}", file=sys.stderr)
+        return 64
+    return run(chosen, settings)
+
+
+def run(chosen: argparse.Namespace, settings: Settings) -> int:
+    match chosen.verb:
+        case "up":
+            from notary.up import up
+
+            return up(settings)
+        case "web":
+            from notary.processes import web
+
+            return web(settings)
+        case "seal":
+            from notary.processes import seal
+
+            return seal(settings)
+        case "demo":
+            from notary.demo.play import main as demo
+
+            return demo()
+        case "work":
+            from notary.work import work
+
+            return work(settings)
+        case "migrate":
+            from notary.database import migrate
+
+            migrate(settings.database_url)
+            return 0
+        case "people":
+            from notary.up import print_links
+
+            return print_links(settings, chosen.login)
+    return 64
+
+
+if __name__ == "__main__":
+    sys.exit(main())

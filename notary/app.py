@@ -1,0 +1,170 @@
+"""create_app(parts): blueprints, doors, refusals, headers. Nothing is open that does not say so."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, render_template, request
+from flask_babel import Babel, get_locale
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from notary import terms
+from notary.errors import NotFound, Refusal, Stale, TooMany, Unavailable
+from notary.parts import Parts
+from notary.portal import doors
+from notary.settings import CHECKOUT
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; media-src 'self' blob: mediastream:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+LARGEST_REQUEST = 26 * 1024 * 1024
+log = structlog.get_logger()
+
+
+def create_app(parts: Parts) -> Flask:
+    """The office's web application. Raises RuntimeError when a route has no audience."""
+    from notary import words
+
+    app = Flask("notary", template_folder=str(CHECKOUT / "templates"), static_folder=str(CHECKOUT / "static"))
+    app.config.update(
+        SECRET_KEY=parts.settings.secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=parts.settings.base_url.startswith("https://"),
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=True,
+        BABEL_DEFAULT_LOCALE="zh",
+        BABEL_TRANSLATION_DIRECTORIES=str(words.compiled()),
+    )
+    app.extensions["parts"] = parts
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    Babel(app, locale_selector=words.chosen_locale)
+    CSRFProtect(app)
+    doors.guard(app)
+    _register(app)
+    _refusals(app)
+    app.after_request(_headers)
+    app.context_processor(lambda: _for_templates(parts))
+    app.add_template_filter(terms.role_words, "role")
+    app.add_template_filter(terms.state_words, "state")
+    app.add_template_filter(terms.act_words, "act")
+    app.add_template_filter(masked, "masked")
+    doors.refuse_open_routes(app)
+    return app
+
+
+def _register(app: Flask) -> None:
+    from notary.portal import applicant, public, staff
+
+    for blueprint in (public.public, applicant.applicant, staff.staff):
+        app.register_blueprint(blueprint)
+
+
+def _for_templates(parts: Parts) -> dict[str, object]:
+    return {
+        "csrf_token": generate_csrf,
+        "visitor": doors.visitor(),
+        "trial": parts.settings.trial,
+        "now": parts.clock(),
+    }
+
+
+def _refusals(app: Flask) -> None:
+    @app.errorhandler(Refusal)
+    def refused(error: Refusal) -> AnyResponse:
+        return answer(error)
+
+    @app.errorhandler(StaleDataError)
+    def stale(error: StaleDataError) -> AnyResponse:
+        return answer(Stale())
+
+    @app.errorhandler(OperationalError)
+    def database_away(error: OperationalError) -> AnyResponse:
+        log.error("database", error=type(error.orig).__name__)
+        return answer(Unavailable(_("我们的登记现在连不上。")))
+
+    @app.errorhandler(CSRFError)
+    def forged(error: CSRFError) -> AnyResponse:
+        return answer(Refusal(_("这一页放得太久了，为了安全请刷新再提交一次。")))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> AnyResponse:
+        if error.code in (404, 405):
+            return answer(NotFound())
+        if error.code == 413:
+            return answer(TooLarge())
+        plain = Refusal(_("这个请求我们没看懂。"))
+        plain.status = error.code or 400  # type: ignore[misc]
+        return answer(plain)
+
+
+def masked(number: str) -> str:
+    """A phone or identity number with its middle hidden (K04)."""
+    return number[:3] + "•" * max(0, len(number) - 7) + number[-4:] if len(number) > 7 else "•" * len(number)
+
+
+class TooLarge(Refusal):
+    code, status = "too-large", 413
+
+    def title(self) -> str:
+        return _("文件太大了。")
+
+    def meaning(self) -> str:
+        return _("一次最多 %(mb)d MB。照片请用手机原图重拍一张，或者分几次交。", mb=LARGEST_REQUEST // 2**20 - 1)
+
+
+def wants_json() -> bool:
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
+def answer(error: Refusal) -> AnyResponse:
+    """A refusal as a page, or as problem+json (RFC 9457) for programs."""
+    response: Response
+    if wants_json():
+        problem = {
+            "type": f"/problems/{error.code}",
+            "title": error.title(),
+            "status": error.status,
+            "detail": error.meaning(),
+            "code": error.code,
+            **error.detail,
+        }
+        response = Response(json.dumps(problem, ensure_ascii=False), error.status, mimetype="application/problem+json")
+    else:
+        page = render_template("error.html", title=error.title(), meaning=error.meaning(), code=error.code)
+        response = Response(page, error.status, mimetype="text/html")
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.after)
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "30"
+    return response
+
+
+def _headers(response: AnyResponse) -> AnyResponse:
+    head = response.headers
+    head.setdefault("Content-Security-Policy", CSP)
+    head["X-Content-Type-Options"] = "nosniff"
+    head["Referrer-Policy"] = "no-referrer"
+    head["Cross-Origin-Opener-Policy"] = "same-origin"
+    head["Cross-Origin-Resource-Policy"] = "same-origin"
+    head.setdefault("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(), payment=()")
+    if request.is_secure:
+        head["Strict-Transport-Security"] = "max-age=63072000"
+    if request.endpoint == "static":
+        head["Cache-Control"] = "public, max-age=3600"
+    else:
+        head.setdefault("Cache-Control", "no-store")
+    locale = get_locale()
+    if locale is not None:
+        head["Content-Language"] = locale.language
+    return response

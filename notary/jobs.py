@@ -1,0 +1,53 @@
+"""procrastinate's tasks. A job is enqueued in the transaction that wants it, and every job is safe to run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import procrastinate
+from procrastinate import RetryStrategy
+from sqlalchemy.orm import Session
+
+from notary.parts import Parts
+
+queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+Work = Callable[..., None]
+_parts: Parts | None = None
+
+
+def use(parts: Parts) -> None:
+    """Tells this worker process what its jobs work with."""
+    global _parts
+    _parts = parts
+
+
+def job(name: str, *, attempts: int = 5) -> Callable[[Work], Work]:
+    """Registers `work(parts, **arguments)` under `name`; retried with growing pauses, then left as failed."""
+
+    def register(work: Work) -> Work:
+        @queue.task(name=name, retry=RetryStrategy(max_attempts=attempts, exponential_wait=3))
+        def run(**arguments: Any) -> None:
+            if _parts is None:
+                raise RuntimeError("a job ran outside a worker")
+            work(_parts, **arguments)
+
+        return work
+
+    return register
+
+
+def enqueue(db: Session, name: str, **arguments: Any) -> None:
+    """Puts a job into the queue in `db`'s own transaction: it exists if and only if that commits."""
+    connection = db.connection().connection.driver_connection
+    task = queue.tasks[name]
+    task.configure(connection=connection).defer(**arguments)
+
+
+def load() -> None:
+    """Imports every module that registers jobs."""
+    import notary.office.delivering
+    import notary.office.identifying
+    import notary.office.issuing
+    import notary.office.messages
+    import notary.office.reviewing  # noqa: F401

@@ -1,0 +1,250 @@
+"""When they meet: slots by skill, the queue of those who want it as soon as possible, and what follows from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import median
+from zoneinfo import ZoneInfo, available_timezones
+
+import icalendar
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from notary import calendar, ledger
+from notary.errors import BadInput, NotPossible
+from notary.ledger import Actor
+from notary.lifecycle import Act, Need, Role, State
+from notary.models import Case, Interview, Office, Person, Slot
+from notary.office import messages
+from notary.office.filing import matter_of, party_of
+from notary.office.step import advance
+from notary.rules import rules
+
+DAYS_AHEAD = 14
+LEAD = timedelta(minutes=15)
+"""Nobody is booked for a time that begins sooner."""
+HONEST_SAMPLE = 50
+
+
+@dataclass(frozen=True)
+class Free:
+    """A time that can be taken: begin (UTC) and how many notaries are free then."""
+
+    starts_at: datetime
+    notaries: int
+
+
+def notaries_for(db: Session, case: Case) -> list[Person]:
+    """Notaries of the office with the matter's skill whom no identity number bars, in the order of their names."""
+    from notary.office.accepting import conflict
+
+    found = db.scalars(
+        sa.select(Person)
+        .where(Person.office_id == case.office_id, Person.role == Role.NOTARY, Person.disabled_at.is_(None))
+        .order_by(Person.login)
+    )
+    group = matter_of(case).group
+    return [one for one in found if {"*", group} & set(one.skills) and conflict(db, case, one) != "number"]
+
+
+def free_slots(db: Session, case: Case, day: date, now: datetime) -> list[Free]:
+    """The free times of one day in the office's zone."""
+    hours = rules().profile.hours
+    able = notaries_for(db, case)
+    times = [one.start for one in calendar.slots(day, hours, rules().years) if one.start >= now + LEAD]
+    if not times or not able:
+        return []
+    taken = db.execute(
+        sa.select(Slot.starts_at, sa.func.count())
+        .where(
+            Slot.notary_id.in_([one.id for one in able]), Slot.starts_at.in_(times), Slot.given_up_at.is_(None)
+        )
+        .group_by(Slot.starts_at)
+    )  # fmt: skip
+    busy = dict(taken.tuples().all())
+    return [Free(at, len(able) - busy.get(at, 0)) for at in times if len(able) > busy.get(at, 0)]
+
+
+def days_ahead(now: datetime) -> list[date]:
+    """The working days that can be booked."""
+    first = calendar.today(now)
+    days = (first + timedelta(days=n) for n in range(DAYS_AHEAD))
+    return [day for day in days if calendar.is_working(day, rules().years)]
+
+
+def slot_of(db: Session, case: Case) -> Slot | None:
+    return db.scalar(sa.select(Slot).where(Slot.case_id == case.id, Slot.given_up_at.is_(None)))
+
+
+def book(db: Session, case: Case, starts_at: datetime, zone: str, by: Actor, now: datetime) -> Slot:
+    """Takes a slot: the handling notary's if free, else another's with the skill. A second booking moves the first.
+
+    The unique index decides between two who want the same half hour; nobody is booked twice.
+    Raises BadInput (taken, past, no such time), NotPossible, NotYet.
+    """
+    if zone not in available_timezones():
+        raise BadInput({"zone": _("我们不认识这个时区。")})
+    day = starts_at.astimezone(ZoneInfo(rules().profile.zone)).date()
+    if starts_at not in {free.starts_at for free in free_slots(db, case, day, now)}:
+        raise BadInput({"slot": _("这个时间刚刚被别人约走了，或者已经过了。请换一个。")})
+    old = slot_of(db, case)
+    if old is not None:
+        old.given_up_at, old.why = now, "moved"
+        db.flush()
+    length = timedelta(minutes=rules().profile.hours.slot_minutes)
+    able = sorted(notaries_for(db, case), key=lambda one: one.id != case.notary_id)
+    for notary in able:
+        made = db.execute(
+            insert(Slot)
+            .values(
+                id=sa.func.gen_random_uuid(), notary_id=notary.id, case_id=case.id, starts_at=starts_at,
+                ends_at=starts_at + length, zone=zone, why="",
+            )
+            .on_conflict_do_nothing()
+            .returning(Slot.id)
+        ).scalar()  # fmt: skip
+        if made:
+            break
+    else:
+        raise BadInput({"slot": _("这个时间刚刚被别人约走了。请换一个。")})
+    case.notary_id, case.asap_at = notary.id, None
+    act = Act.RESCHEDULE if case.state == State.SCHEDULED else Act.SCHEDULE
+    advance(db, case, act, by, now, frozenset({Need.SLOT}), starts_at=starts_at.isoformat())
+    messages.send(
+        db, to=party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
+        text=_("约好了：%(when)s，公证员%(notary)s。开始前 10 分钟请打开链接检查手机。", when=both_zones(starts_at, zone), notary=notary.name),
+    )  # fmt: skip
+    return db.get_one(Slot, made)
+
+
+def cancel(db: Session, case: Case, by: Actor, now: datetime, *, missed: bool = False) -> None:
+    """Gives the slot back; the case waits for another time. `missed`: nobody came. Raises NotPossible."""
+    slot = slot_of(db, case)
+    if slot is None:
+        raise NotPossible(_("这个案子没有约时间。"))
+    slot.given_up_at, slot.why = now, "missed" if missed else "cancelled"
+    advance(db, case, Act.MISS if missed else Act.CANCEL, by, now)
+    text = (
+        _("您约的时间过了，我们没等到您。案子还在，请再约一个时间，或请我们打给您。")
+        if missed
+        else _("预约取消了。案子还在，随时可以再约。")
+    )
+    messages.send(db, to=party_of(db, case).phone, text=text, now=now, case_id=case.id, office_id=case.office_id)
+
+
+# as soon as possible
+
+
+def join_queue(db: Session, case: Case, by: Actor, now: datetime) -> None:
+    """The applicant waits for the next free notary; the case stays accepted. Raises NotPossible."""
+    if case.state != State.ACCEPTED:
+        raise NotPossible(_("先受理了才能排队。"))
+    if case.asap_at is None:
+        case.asap_at = now
+        ledger.append(db, "queue.joined", by, now, case_id=case.id, office_id=case.office_id)
+
+
+def leave_queue(db: Session, case: Case, by: Actor, now: datetime) -> None:
+    if case.asap_at is not None:
+        case.asap_at = None
+        ledger.append(db, "queue.left", by, now, case_id=case.id, office_id=case.office_id)
+
+
+def waiting(db: Session, office_id: object) -> list[Case]:
+    """The queue in its order: a bank's deadline, then declared care (the elderly first), then who came first."""
+    found = db.scalars(
+        sa.select(Case).where(Case.office_id == office_id, Case.state == State.ACCEPTED, Case.asap_at.is_not(None))
+    ).all()
+    latest = max((case.wanted_by for case in found if case.wanted_by), default=None)
+    return sorted(
+        found,
+        key=lambda c: (
+            c.wanted_by is None, c.wanted_by or latest, 0 if "elder" in c.care else 1, 0 if c.care else 1, c.asap_at,
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """`ahead` people before one; `low` to `high` minutes to wait, or None where nothing honest can be said."""
+
+    ahead: int
+    low: int | None
+    high: int | None
+
+
+def place_of(db: Session, case: Case) -> Place | None:
+    """Where the case stands, and an estimate from the last interviews of this matter; None when not waiting."""
+    order = [one.id for one in waiting(db, case.office_id)]
+    if case.id not in order:
+        return None
+    ahead = order.index(case.id)
+    lengths = [
+        (closed - opened).total_seconds() / 60
+        for opened, closed in db.execute(
+            sa.select(Interview.opened_at, Interview.closed_at)
+            .join(Case, Case.id == Interview.case_id)
+            .where(Case.matter == case.matter, Interview.closed_at.is_not(None), Interview.ended == "")
+            .order_by(Interview.closed_at.desc())
+            .limit(HONEST_SAMPLE)
+        )
+        if closed is not None
+    ]
+    each = median(lengths) if lengths else float(matter_of(case).session_minutes[-1])
+    seats = max(1, len(notaries_for(db, case)))
+    expected = (ahead + 1) * each / seats
+    return Place(ahead, max(1, round(expected * 0.6)), max(2, round(expected * 1.4)))
+
+
+def claim(db: Session, case: Case, by: Actor, now: datetime) -> Slot:
+    """A notary takes a waiting case now: the claim makes its slot. Two who claim at once: one gets it.
+
+    Raises NotPossible, NotYet.
+    """
+    if case.asap_at is None or by.id is None:
+        raise NotPossible(_("这个案子没有在排队，或者别的公证员已经接了。"))
+    length = timedelta(minutes=rules().profile.hours.slot_minutes)
+    slot = Slot(notary_id=by.id, case_id=case.id, starts_at=now, ends_at=now + length, why="")
+    db.add(slot)
+    case.notary_id, case.asap_at = by.id, None
+    advance(db, case, Act.SCHEDULE, by, now, frozenset({Need.SLOT}), starts_at=now.isoformat(), claimed=True)
+    messages.send(
+        db, to=party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
+        text=_("轮到您了，公证员%(notary)s在等您。请打开链接进入视频。", notary=by.name),
+    )  # fmt: skip
+    return slot
+
+
+# telling the time
+
+
+def both_zones(at: datetime, zone: str) -> str:
+    """Beijing's time first, the applicant's own beside it; a time is never bare."""
+    beijing = at.astimezone(ZoneInfo("Asia/Shanghai"))
+    text = _("北京时间 %(t)s", t=beijing.strftime("%Y-%m-%d %H:%M"))
+    if zone == "Asia/Shanghai":
+        return text
+    local = at.astimezone(ZoneInfo(zone))
+    return text + _("（%(zone)s %(t)s）", zone=zone, t=local.strftime("%Y-%m-%d %H:%M"))
+
+
+def invitation(db: Session, case: Case, slot: Slot, base_url: str) -> bytes:
+    """The appointment as .ics with a VTIMEZONE (RFC 5545)."""
+    office = db.get_one(Office, case.office_id)
+    event = icalendar.Event()
+    event.add("uid", f"{slot.id}@yuanzheng")
+    event.add("summary", f"{matter_of(case).title.zh} – {office.name}")
+    event.add("dtstart", slot.starts_at.astimezone(ZoneInfo(slot.zone)))
+    event.add("dtend", slot.ends_at.astimezone(ZoneInfo(slot.zone)))
+    event.add("dtstamp", slot.starts_at)
+    event.add("url", f"{base_url}/my/{case.id}")
+    event.add("description", both_zones(slot.starts_at, slot.zone))
+    made = icalendar.Calendar()
+    made.add("prodid", "-//Yuanzheng//booking//ZH")
+    made.add("version", "2.0")
+    made.add_component(event)
+    made.add_missing_timezones()
+    return made.to_ical()

@@ -1,0 +1,112 @@
+"""“Please call me”, and callers on the phone: one owner, one deadline, one outcome (M04, M08)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from notary import calendar, ledger
+from notary.errors import BadInput, NotFound, NotPossible
+from notary.ledger import SYSTEM, Actor
+from notary.models import LinkPurpose, Office, Ticket, TicketState
+from notary.office import doors, limits, messages
+from notary.rules import rules
+
+IN_HOURS = timedelta(minutes=5)
+LINK_LIFE = timedelta(hours=24)
+
+
+def ask_for_call(
+    db: Session, phone: str, page: str, about: str, address: str, now: datetime, case_id: UUID | None = None
+) -> Ticket:
+    """A request to be called: within five minutes in office hours, else by the end of the next working day.
+
+    Raises BadInput, TooMany.
+    """
+    number = doors.phone_of(phone)
+    limits.refuse_if_spent(db, "send", f"call:{number}", now)
+    limits.refuse_if_spent(db, "status", f"call:{address}", now)
+    limits.count(db, "send", f"call:{number}", now)
+    limits.count(db, "status", f"call:{address}", now)
+    office = db.scalars(sa.select(Office)).one()
+    ticket = Ticket(
+        office_id=office.id, case_id=case_id, phone=number, page=page[:200], about=about[:500], due=due_by(now),
+        opened_at=now,
+    )  # fmt: skip
+    db.add(ticket)
+    db.flush()
+    ledger.append(db, "ticket.opened", SYSTEM, now, case_id=case_id, office_id=office.id, ticket=str(ticket.id))
+    return ticket
+
+
+def due_by(now: datetime) -> datetime:
+    hours, years = rules().profile.hours, rules().years
+    if calendar.is_open(now, hours, years):
+        return now + IN_HOURS
+    return calendar.deadline(now, 1, hours, years)
+
+
+def open_by_operator(db: Session, phone: str, name: str, matter: str, about: str, by: Actor, now: datetime) -> Ticket:
+    """A caller on the line: the operator who picks up is the owner until another accepts. Raises BadInput."""
+    number = doors.phone_of(phone)
+    if matter and matter not in rules().matters:
+        raise BadInput({"matter": _("请从列表里选一件事。")})
+    if by.office_id is None or by.id is None:
+        raise NotPossible
+    ticket = Ticket(
+        office_id=by.office_id, phone=number, name=name.strip()[:60], matter=matter, about=about.strip()[:500],
+        owner_id=by.id, due=due_by(now), opened_at=now,
+    )  # fmt: skip
+    db.add(ticket)
+    db.flush()
+    ledger.append(db, "ticket.opened", by, now, office_id=by.office_id, ticket=str(ticket.id))
+    return ticket
+
+
+def take(db: Session, ticket_id: UUID, by: Actor, now: datetime) -> Ticket:
+    """The actor becomes the owner; whoever was it before is relieved. Raises NotFound, NotPossible."""
+    ticket = ticket_of(db, ticket_id, by)
+    if ticket.state != TicketState.OPEN:
+        raise NotPossible(_("这张单子已经办完了。"))
+    ticket.owner_id = by.id
+    ledger.append(db, "ticket.taken", by, now, office_id=by.office_id, ticket=str(ticket.id))
+    return ticket
+
+
+def send_link(db: Session, ticket_id: UUID, base_url: str, by: Actor, now: datetime) -> None:
+    """Sends the caller a one-time link that opens the matter's application. Raises NotFound, NotPossible."""
+    ticket = ticket_of(db, ticket_id, by)
+    if not ticket.matter:
+        raise NotPossible(_("先选好办什么事，再发链接。"))
+    token = doors.make_link(db, LinkPurpose.TICKET, now, life=LINK_LIFE, subject=str(ticket.id))
+    messages.send(
+        db, to=ticket.phone, now=now, office_id=ticket.office_id,
+        text=_("办“%(matter)s”请点：%(url)s 24 小时内有效，只能您自己用。", matter=rules().matters[ticket.matter].title.zh, url=f"{base_url}/l/{token}"),
+    )  # fmt: skip
+    ledger.append(db, "ticket.link-sent", by, now, office_id=by.office_id, ticket=str(ticket.id))
+
+
+def close(db: Session, ticket_id: UUID, outcome: str, by: Actor, now: datetime) -> None:
+    """No inquiry ends without an outcome. Raises BadInput, NotFound."""
+    ticket = ticket_of(db, ticket_id, by)
+    if len(outcome.strip()) < 2:
+        raise BadInput({"outcome": _("请写一句结果。")})
+    ticket.state, ticket.outcome, ticket.closed_at = TicketState.DONE, outcome.strip()[:500], now
+    ticket.owner_id = ticket.owner_id or by.id
+    ledger.append(db, "ticket.closed", by, now, office_id=by.office_id, ticket=str(ticket.id))
+
+
+def ticket_of(db: Session, ticket_id: UUID, by: Actor) -> Ticket:
+    ticket = db.get(Ticket, ticket_id, with_for_update=True)
+    if ticket is None or ticket.office_id != by.office_id:
+        raise NotFound
+    return ticket
+
+
+def open_tickets(db: Session, by: Actor) -> list[Ticket]:
+    query = sa.select(Ticket).where(Ticket.office_id == by.office_id, Ticket.state == TicketState.OPEN)
+    return list(db.scalars(query.order_by(Ticket.due)))

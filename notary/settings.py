@@ -1,0 +1,166 @@
+"""One frozen `Settings`, read from the environment once; nonsense is refused with the variable's name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL")
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(ValueError):
+    """A variable of the environment that cannot be used; says which and why."""
+
+
+def home_of(checkout: Path, as_root: bool) -> Path:
+    """Where this checkout keeps its data.
+
+    As root a system folder, since PostgreSQL runs as another user, who cannot enter a private home;
+    keyed by the checkout's path, so that two checkouts never meet.
+    """
+    if not as_root:
+        return checkout / "var" / "office"
+    key = hashlib.sha256(str(checkout).encode()).hexdigest()[:10]
+    return Path("/var/lib/yuanzheng") / key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    env: str = "trial"
+    """ENV: `trial` (test keys, outbox on screen) or `production`, which refuses every insecure default."""
+    home: Path
+    """HOME_DIR: everything that the office keeps on this machine."""
+    base_url: str = "http://localhost:8000"
+    """BASE_URL: the one origin that links, QR codes and passkeys name."""
+    host: str = "127.0.0.1"
+    """HOST: the address that web listens on."""
+    port: int = 8000
+    """PORT: the port that web listens on, 1 to 65535."""
+    media_host: str = "127.0.0.1"
+    """MEDIA_HOST: the address whose UDP ports browsers send sound and picture to."""
+    database_url: str = field(default="", repr=False)
+    """DATABASE_URL: PostgreSQL; empty means the embedded server under `home`."""
+    seal_database_url: str = field(default="", repr=False)
+    """SEAL_DATABASE_URL: the read-only role of the seal process."""
+    secret_key: str = field(default="", repr=False)
+    """SECRET_KEY: signs cookies' CSRF tokens; made at the first run, 32 characters or more."""
+    storage_key: bytes = field(default=b"", repr=False)
+    """STORAGE_KEY: hex of 32 bytes that wrap each case's data key; never given to the seal process."""
+    web_workers: int = 1
+    """WEB_WORKERS: processes that answer HTTP, 1 to 64."""
+    messenger: str = "outbox"
+    """MESSENGER: `outbox` shows every text message on the page /outbox; `webhook` posts it to MESSENGER_URL."""
+    messenger_url: str = ""
+    """MESSENGER_URL: the SMS gateway of the office, HTTPS."""
+    stamp_urls: tuple[str, ...] = ()
+    """STAMP_URLS: RFC 3161 services, comma between; empty means the built-in test service."""
+
+    @property
+    def trial(self) -> bool:
+        return self.env == "trial"
+
+    @property
+    def rp_id(self) -> str:
+        """The host that passkeys are bound to (WebAuthn relying party id)."""
+        return urlsplit(self.base_url).hostname or "localhost"
+
+    def under(self, *names: str) -> Path:
+        return self.home.joinpath(*names)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Reads the environment; `NAME_FILE` names a file that holds the value of a secret.
+
+        Raises BadSetting.
+        """
+        env = dict(os.environ if environ is None else environ)
+        home = Path(env.get("HOME_DIR") or home_of(CHECKOUT, os.geteuid() == 0)).resolve()
+        values = {name: _secret(env, name, home) for name in SECRETS}
+        port = _number(env, "PORT", 8000, 1, 65535)
+        settings = cls(
+            env=_choice(env, "ENV", "trial", ("trial", "production")),
+            home=home,
+            base_url=_origin(env.get("BASE_URL") or f"http://localhost:{port}"),
+            host=env.get("HOST") or "127.0.0.1",
+            port=port,
+            media_host=env.get("MEDIA_HOST") or "127.0.0.1",
+            database_url=values["DATABASE_URL"],
+            seal_database_url=values["SEAL_DATABASE_URL"],
+            secret_key=values["SECRET_KEY"],
+            storage_key=_hex(values["STORAGE_KEY"]),
+            web_workers=_number(env, "WEB_WORKERS", 1, 1, 64),
+            messenger=_choice(env, "MESSENGER", "outbox", ("outbox", "webhook")),
+            messenger_url=env.get("MESSENGER_URL", ""),
+            stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
+        )
+        settings.refuse_insecure()
+        return settings
+
+    def refuse_insecure(self) -> None:
+        """In production no trial default may stand. Raises BadSetting naming the first that does."""
+        if self.env != "production":
+            return
+        wrong = {
+            "BASE_URL": not self.base_url.startswith("https://"),
+            "DATABASE_URL": not self.database_url,
+            "SEAL_DATABASE_URL": not self.seal_database_url,
+            "MESSENGER": self.messenger == "outbox",
+            "STAMP_URLS": not self.stamp_urls,
+            "SECRET_KEY": len(self.secret_key) < 32,
+            "STORAGE_KEY": len(self.storage_key) != 32,
+        }
+        for name, bad in wrong.items():
+            if bad:
+                raise BadSetting(f"{name}: the trial default (or nothing) stands here; ENV=production refuses it")
+
+
+def _secret(env: Mapping[str, str], name: str, home: Path) -> str:
+    if name in env and f"{name}_FILE" in env:
+        raise BadSetting(f"{name}: given twice, as {name} and as {name}_FILE")
+    if path := env.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise BadSetting(f"{name}_FILE: {error.strerror}: {path}") from error
+    kept = home / "secrets" / name.lower()
+    if name not in env and kept.is_file():
+        return kept.read_text().strip()
+    return env.get(name, "")
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    raw = env.get(name) or str(default)
+    if not raw.isdecimal() or not low <= int(raw) <= high:
+        raise BadSetting(f"{name}: {raw!r} is not a whole number from {low} to {high}")
+    return int(raw)
+
+
+def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    raw = env.get(name) or default
+    if raw not in allowed:
+        raise BadSetting(f"{name}: {raw!r} is none of {', '.join(allowed)}")
+    return raw
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise BadSetting(f"BASE_URL: {url!r} is no origin such as https://notary.example")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _hex(raw: str) -> bytes:
+    if not raw:
+        return b""
+    try:
+        key = bytes.fromhex(raw)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise BadSetting("STORAGE_KEY: not 64 hexadecimal digits")
+    return key

@@ -1,0 +1,112 @@
+"""How the closed sets are called on a page. Every state, role, act and need has a word; a test counts them."""
+
+from __future__ import annotations
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from notary.lifecycle import Act, Need, Role, State
+
+STATES: dict[State, LazyString] = {
+    State.DRAFT: _("还没交"),
+    State.SUBMITTED: _("已提交，等受理"),
+    State.RETURNED: _("请补材料"),
+    State.NOT_ACCEPTED: _("没有受理"),
+    State.ACCEPTED: _("已受理，等约时间"),
+    State.SCHEDULED: _("已约好时间"),
+    State.INTERVIEW: _("正在视频"),
+    State.SUSPENDED: _("视频暂停"),
+    State.DRAFTING: _("正在写公证书"),
+    State.APPROVAL: _("等审批"),
+    State.APPROVED: _("已批准，等盖章"),
+    State.ISSUED: _("已出证"),
+    State.DELIVERED: _("已送达"),
+    State.WITHDRAWN: _("已撤回"),
+    State.REFUSED: _("不予办理"),
+    State.TERMINATED: _("已终止"),
+    State.UNDER_REVIEW: _("正在复查"),
+    State.UPHELD: _("复查维持"),
+    State.REVOKED: _("已撤销"),
+}
+
+ROLES: dict[Role, LazyString] = {
+    Role.APPLICANT: _("申请人"),
+    Role.CLERK: _("服务点办事员"),
+    Role.OPERATOR: _("接线员"),
+    Role.ASSISTANT: _("公证员助理"),
+    Role.NOTARY: _("公证员"),
+    Role.APPROVER: _("审批人"),
+    Role.ADMIN: _("管理员"),
+    Role.BANK: _("银行"),
+    Role.SYSTEM: _("系统"),
+}
+
+ACTS: dict[Act, LazyString] = {
+    Act.SUBMIT: _("提交申请"),
+    Act.RETURN: _("请补材料"),
+    Act.ACCEPT: _("受理"),
+    Act.DECLINE: _("不受理"),
+    Act.SCHEDULE: _("约时间"),
+    Act.RESCHEDULE: _("改时间"),
+    Act.CANCEL: _("取消预约"),
+    Act.MISS: _("没有到场"),
+    Act.OPEN: _("开始视频"),
+    Act.SUSPEND: _("暂停"),
+    Act.RESUME: _("继续"),
+    Act.BREAK_OFF: _("结束，另约"),
+    Act.CLOSE: _("结束询问"),
+    Act.PROPOSE: _("报审批"),
+    Act.SEND_BACK: _("退回修改"),
+    Act.APPROVE: _("批准"),
+    Act.VOID: _("作废编号"),
+    Act.ISSUE: _("出证"),
+    Act.DELIVER: _("送达"),
+    Act.WITHDRAW: _("撤回申请"),
+    Act.REFUSE: _("不予办理"),
+    Act.TERMINATE: _("终止"),
+    Act.QUESTION: _("启动复查"),
+    Act.UPHOLD: _("维持"),
+    Act.REVOKE: _("撤销公证书"),
+}
+
+NEEDS: dict[Need, LazyString] = {
+    Need.FIELDS: _("申请表还有必填的没填"),
+    Need.MATERIALS: _("还有必交的材料没交"),
+    Need.DECLARED: _("还没有声明本人有利害关系、没有争议"),
+    Need.REASON: _("还没写理由"),
+    Need.REMOTE: _("这件事不能远程办"),
+    Need.NO_CONFLICT: _("公证员要回避，或者还没声明不用回避"),
+    Need.SLOT: _("还没有选好时间"),
+    Need.NOTICE_SIGNED: _("告知书还没签"),
+    Need.DEVICE: _("对方设备还没检查好"),
+    Need.RECORDER: _("录像还没开始写"),
+    Need.CONSENT: _("录像同意还没拿到"),
+    Need.IDENTITY: _("身份四项还没做完"),
+    Need.ANSWERED: _("还有必问问题没有回答"),
+    Need.SHOWN: _("文件还没有逐页给对方看完"),
+    Need.SIGNED: _("还没有签字"),
+    Need.MINUTES: _("笔录还没有核对签字"),
+    Need.RECORDING: _("没有完整的录像"),
+    Need.FINDINGS: _("审查意见还没写全"),
+    Need.DRAFT: _("公证书草稿还没写好"),
+    Need.OTHER_PERSON: _("必须换一个人来做"),
+    Need.SECOND_PERSON: _("要第二个人同意"),
+    Need.DEED: _("公证书还没有生成好"),
+    Need.RECEIPTS: _("还有收件人没收到"),
+}
+
+
+def state_words(state: State) -> str:
+    return str(STATES[state])
+
+
+def role_words(role: Role) -> str:
+    return str(ROLES[role])
+
+
+def act_words(act: Act) -> str:
+    return str(ACTS[act])
+
+
+def need_words(need: Need) -> str:
+    return str(NEEDS[need])
