@@ -14,9 +14,11 @@ from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import calendar, words
-from notary.errors import NotFound
+from notary.errors import BadInput, NotFound
 from notary.models import Office
-from notary.portal.doors import PUBLIC, only, own_path, parts
+from notary.office import public as standing
+from notary.office import tickets
+from notary.portal.doors import PUBLIC, address, only, own_path, parts
 from notary.rules import GuideQuestion, rules
 from notary.shape import Words
 
@@ -84,7 +86,47 @@ def check() -> str:
 @public.get("/call")
 @only(PUBLIC)
 def call() -> str:
-    return render_template("public/call.html", open_now=_open(parts().clock()))
+    here = request.args.get("page", "")[:200]
+    return render_template("public/call.html", open_now=_open(parts().clock()), errors={}, phone="", page=here)
+
+
+@public.post("/call")
+@only(PUBLIC)
+def ask_call() -> tuple[str, int] | str:
+    """Please call me: a ticket with a deadline. The page that it was asked from goes with it."""
+    now, phone = parts().clock(), request.form.get("phone", "")
+    asked = request.form.get("page", ""), request.form.get("about", "")
+    try:
+        with parts().db.begin() as db:
+            ticket = tickets.ask_for_call(db, phone, *asked, address(), now)
+            due = ticket.due
+    except BadInput as bad:
+        page = render_template(
+            "public/call.html", open_now=_open(now), errors=bad.fields, phone=phone, page=asked[0][:200]
+        )
+        return page, bad.status
+    return render_template("public/called.html", due=due, open_now=_open(now))
+
+
+@public.get("/status")
+@only(PUBLIC)
+def status() -> str:
+    return render_template("public/status.html", errors={}, code="", found=None)
+
+
+@public.post("/status")
+@only(PUBLIC)
+def status_post() -> tuple[str, int] | str:
+    """How far a case is, by its code alone (G11). POST, so that no code stands in an address or a log."""
+    now, code = parts().clock(), request.form.get("code", "")
+    with parts().db() as db:
+        try:
+            found = standing.status(db, code, address(), now, words.chosen_locale())
+        except NotFound as unknown:
+            db.commit()
+            page = render_template("public/status.html", errors={"code": unknown.title()}, code=code, found=None)
+            return page, unknown.status
+        return render_template("public/status.html", errors={}, code=code, found=found)
 
 
 @public.get("/visit")
