@@ -50,11 +50,14 @@ def clean(data: bytes, accepts: tuple[str, ...]) -> Clean:
         raise BadInput({"file": _("这里要照片，不要 PDF。请用手机拍一张。")})
     if kind not in ("application/pdf", *PICTURES):
         raise BadInput({"file": _("这个文件不是照片也不是 PDF。请用手机拍照，或者交 PDF。")})
-    child = subprocess.run(
-        [sys.executable, "-m", "notary.intake", kind],
-        input=data, capture_output=True, check=False, timeout=SECONDS + 20, preexec_fn=_limit,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )  # fmt: skip
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "notary.intake", kind],
+            input=data, capture_output=True, check=False, timeout=SECONDS + 20,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as slow:
+        raise BadInput({"file": _why(b"")}) from slow
     if child.returncode != 0:
         raise BadInput({"file": _why(child.stderr)})
     head, _sep, body = child.stdout.partition(b"\n")
@@ -82,10 +85,22 @@ def _why(stderr: bytes) -> str:
 
 
 def _limit() -> None:
+    """Binds this very process; a limit set between fork and exec could deadlock in a server of many threads."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (64, 64)) if os.geteuid() else None
+
+
+def small(jpeg: bytes, side: int = 480) -> bytes:
+    """A preview of a picture that `clean` made."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
+        picture.draft("RGB", (side, side))
+        picture.thumbnail((side, side))
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=80)
+    return out.getvalue()
 
 
 # in the child
@@ -137,6 +152,7 @@ def _pdf(data: bytes) -> tuple[bytes, int]:
 
 
 def main() -> int:
+    _limit()
     kind, data = sys.argv[1], sys.stdin.buffer.read(LARGEST + 1)
     try:
         body, pages = _pdf(data) if kind == "application/pdf" else _picture(data, kind)
