@@ -1,4 +1,4 @@
-"""python -m notary up | web | work | seal | migrate | people"""
+"""python -m notary up | web | work | seal | migrate | people | demo"""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("up", help="set up and run the whole office in the foreground")
     verbs.add_parser("web", help="one web server (any WSGI server runs wsgi:app)")
     verbs.add_parser("work", help="one worker for the job queue")
+    verbs.add_parser("seal", help="the process that holds the keys")
+    verbs.add_parser("demo", help="the main job without hands, in real browsers")
     verbs.add_parser("migrate", help="bring the database to the newest schema")
     people = verbs.add_parser("people", help="one-time enrolment links")
     people.add_argument("login", nargs="?", help="whose link; without it, of everybody who has not enrolled")
@@ -33,9 +35,17 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
 
             return up(settings)
         case "web":
-            from notary.up import web
+            from notary.processes import web
 
             return web(settings)
+        case "seal":
+            from notary.processes import seal
+
+            return seal(settings)
+        case "demo":
+            from notary.demo.play import main as demo
+
+            return demo()
         case "work":
             from notary.work import work
 

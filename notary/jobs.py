@@ -46,4 +46,8 @@ def enqueue(db: Session, name: str, **arguments: Any) -> None:
 
 def load() -> None:
     """Imports every module that registers jobs."""
-    import notary.office.messages  # noqa: F401
+    import notary.office.delivering
+    import notary.office.identifying
+    import notary.office.issuing
+    import notary.office.messages
+    import notary.office.reviewing  # noqa: F401

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from notary.database import engine_of, sessions_of
 from notary.messenger import Messenger, OutboxMessenger, WebhookMessenger
+from notary.seal.client import SealClient
 from notary.settings import Settings
 from storage.local import Store
+from webrtc.client import MediaClient
 
 
 def utc_now() -> datetime:
@@ -26,6 +28,8 @@ class Parts:
     db: sessionmaker[Session]
     messenger: Messenger
     store: Store
+    media: MediaClient
+    seal: SealClient
     clock: Callable[[], datetime] = utc_now
 
 
@@ -37,6 +41,8 @@ def parts_from(settings: Settings) -> Parts:
         db=sessions_of(engine),
         messenger=_messenger(settings),
         store=Store(settings.under("store")),
+        media=MediaClient(settings.under("run", "media.sock")),
+        seal=SealClient(settings.under("run", "seal.sock")),
     )
 
 

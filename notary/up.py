@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -16,18 +18,12 @@ from notary.database import engine_of, migrate, sessions_of
 from notary.office import staff
 from notary.parts import utc_now
 from notary.postgres import EmbeddedPostgres, PostgresFailed, die_with_parent
+from notary.processes import Child, children_of
+from notary.register import grant_reading
 from notary.settings import CHECKOUT, Settings
 
 APP, READER = "yuanzheng", "yuanzheng_seal"
-
-
-@dataclass
-class Child:
-    name: str
-    command: list[str]
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    falls: list[float] = field(default_factory=list)
+FIRST_OFFICE = "山城示例公证处"
 
 
 def up(settings: Settings) -> int:
@@ -42,6 +38,10 @@ def up(settings: Settings) -> int:
             prepare(settings, server)
         settings = Settings.from_env({**os.environ, "HOME_DIR": str(settings.home)})
         migrate(settings.database_url)
+        if server:
+            with sa.create_engine(settings.database_url).begin() as db:
+                grant_reading(db, READER)
+        make_keys(settings)
         print_links(settings, None)
         return supervise(children_of(settings), settings)
     except PostgresFailed as failed:
@@ -76,24 +76,29 @@ def prepare(settings: Settings, server: EmbeddedPostgres) -> None:
         secrets.write_new(path, url)
 
 
-def children_of(settings: Settings) -> list[Child]:
-    python = [sys.executable, "-m"]
-    return [
-        Child("work", [*python, "notary", "work"]),
-        Child("web", web_command(settings)),
-    ]
+def make_keys(settings: Settings) -> None:
+    """A trial's own test authority, once; in production the office installs its keys itself."""
+    from signing.keys import make_authority
+
+    settings.under("run").mkdir(exist_ok=True)
+    if settings.trial and not settings.under("keys").exists():
+        passphrase = secrets.read(settings.home, "seal_passphrase").encode()
+        make_authority(settings.under("keys"), passphrase, FIRST_OFFICE, base_url=f"{settings.base_url}/pki")
 
 
-def web_command(settings: Settings) -> list[str]:
-    return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host, "--port", str(settings.port),
-        "--workers", str(settings.web_workers), "--blocking-threads", "16", "--no-ws", "--log-level", "warning", "wsgi:app",
-    ]  # fmt: skip
+def give_notaries_keys(settings: Settings) -> None:
+    """Every notary of a trial gets a signing key; seal prints the code that binds the first passkey to it."""
+    from notary.seal.client import SealClient
+    from notary.seal.refusals import SealError
 
-
-def web(settings: Settings) -> int:
-    os.chdir(CHECKOUT)
-    os.execv(sys.executable, web_command(settings))
+    client = SealClient(settings.under("run", "seal.sock"))
+    engine = engine_of(settings.database_url, pool_size=1)
+    with sessions_of(engine)() as db:
+        notaries = [(str(one.id), one.name) for one in staff.notaries(db)]
+    engine.dispose()
+    for notary_id, name in notaries:
+        with contextlib.suppress(SealError):  # has one already
+            client.add_notary(notary_id, name)
 
 
 def supervise(children: list[Child], settings: Settings) -> int:
@@ -108,7 +113,12 @@ def supervise(children: list[Child], settings: Settings) -> int:
         signal.signal(number, stop)
     for child in children:
         _start(child, settings)
-    print(f"\n  {settings.base_url}\n", flush=True)
+    if not wait_for(lambda: settings.under("run", "seal.sock").exists() or stopping, 60):
+        print("up: seal did not come up", file=sys.stderr)
+    elif settings.trial and not stopping:
+        give_notaries_keys(settings)
+    wait_for(lambda: answers(settings.port) or stopping, 30)
+    print(f"\nReady: {settings.base_url}\n", flush=True)
     code = 0
     while not stopping:
         time.sleep(0.2)
@@ -131,6 +141,22 @@ def supervise(children: list[Child], settings: Settings) -> int:
     return code
 
 
+def wait_for(ready: Callable[[], bool], seconds: float) -> bool:
+    """Asks five times a second; False when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _start(child: Child, settings: Settings) -> None:
     environ = {
         **os.environ,
@@ -141,7 +167,6 @@ def _start(child: Child, settings: Settings) -> None:
     child.process = subprocess.Popen(
         child.command, cwd=CHECKOUT, env=environ, preexec_fn=_child, stdin=subprocess.DEVNULL
     )
-    child.started = time.monotonic()
 
 
 def _child() -> None:

@@ -41,6 +41,17 @@ class Interview(Base):
     """Why signing is locked; empty when it is not (the table for a broken call)."""
     interruptions: Mapped[int] = mapped_column(default=0)
     interrupted_s: Mapped[float] = mapped_column(default=0.0)
+    screen: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
+    """What the applicant's page shows now: kind and what it needs."""
+    turn: Mapped[int] = mapped_column(default=0)
+    """Counts every change that a page must see; both pages poll it with ETag."""
+    seen_segments: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    """The last segment known of each leg: another one is a new connection."""
+    identity_since: Mapped[datetime]
+    """Identity steps before this moment count no more."""
+    suspended_at: Mapped[datetime | None] = mapped_column(default=None)
+    again: Mapped[str] = mapped_column(default="")
+    """What must be repeated before it goes on: `look` one identity step, `all` every one."""
     manifest: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     manifest_sha256: Mapped[str] = mapped_column(default="")
     manifest_seal: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)

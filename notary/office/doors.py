@@ -45,6 +45,11 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def token_urlsafe() -> str:
+    """A new token for a link: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
 def phone_of(raw: str) -> str:
     """E.164 of what was typed; a number without country code is a Chinese one. Raises BadInput."""
     try:

@@ -93,6 +93,11 @@ def not_enrolled(db: Session) -> list[Person]:
     return list(db.scalars(found))
 
 
+def notaries(db: Session) -> list[Person]:
+    found = sa.select(Person).where(Person.role == Role.NOTARY, Person.disabled_at.is_(None)).order_by(Person.login)
+    return list(db.scalars(found))
+
+
 def person_of_link(db: Session, token: str, now: datetime, *, lock: bool = False) -> tuple[Link, Person]:
     """Raises NotFound."""
     link = doors.find_link(db, token, LinkPurpose.ENROL, now, lock=lock)

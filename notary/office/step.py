@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from notary import ledger
 from notary.errors import NotAllowed, NotPossible, NotYet
 from notary.ledger import Actor
-from notary.lifecycle import Act, Facts, Need, NoSuchMove, State, Unmet, WrongRole, decide
+from notary.lifecycle import Act, Facts, Move, Need, NoSuchMove, State, Unmet, WrongRole, decide
 from notary.models import Case
 from notary.office.needs import met
 from notary.terms import need_words, state_words
@@ -31,15 +31,7 @@ def advance(
     `given`: needs that hold by what is being done right now (a reason typed, a slot just taken).
     Raises NotPossible, NotAllowed, NotYet (naming what is missing); then nothing has changed.
     """
-    facts = Facts(case.state, met(db, case, by, act) | given)
-    try:
-        move = decide(facts, act, by.role)
-    except NoSuchMove as no:
-        raise NotPossible(_("这个案子现在是“%(state)s”，不能这样办。", state=state_words(case.state))) from no
-    except WrongRole as no:
-        raise NotAllowed from no
-    except Unmet as no:
-        raise NotYet(tuple(need_words(need) for need in no.needs)) from no
+    move = refuse_unmet(db, case, act, by, given)
     before = case.state
     case.state = move.to
     ledger.append(
@@ -48,3 +40,16 @@ def advance(
     )  # fmt: skip
     db.flush()
     return move.to
+
+
+def refuse_unmet(db: Session, case: Case, act: Act, by: Actor, given: frozenset[Need] = frozenset()) -> Move:
+    """The move that `act` would make. Raises NotPossible, NotAllowed, NotYet."""
+    facts = Facts(case.state, met(db, case, by, act) | given)
+    try:
+        return decide(facts, act, by.role)
+    except NoSuchMove as no:
+        raise NotPossible(_("这个案子现在是“%(state)s”，不能这样办。", state=state_words(case.state))) from no
+    except WrongRole as no:
+        raise NotAllowed from no
+    except Unmet as no:
+        raise NotYet(tuple(need_words(need) for need in no.needs)) from no

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.routing import BuildError
@@ -23,7 +24,7 @@ from notary.models import Office
 from notary.office import filing, tickets
 from notary.office import public as standing
 from notary.portal.doors import PUBLIC, address, only, own_path, parts, visitor
-from notary.rules import GuideQuestion, rules
+from notary.rules import GuideOption, GuideQuestion, rules
 from notary.shape import Words
 
 public = Blueprint("public", __name__)
@@ -63,7 +64,7 @@ def guide() -> str:
     """One question a page; the answers so far travel in the address, so Back works and nothing is kept."""
     told = rules().guide
     given: dict[str, str] = {}
-    answered: list[Any] = []
+    answered: list[tuple[GuideQuestion, GuideOption]] = []
     step = told.next(given)
     while isinstance(step, GuideQuestion):
         value = request.args.get(step.key, "")
@@ -259,11 +260,18 @@ def for_every_page() -> dict[str, Any]:
     }
 
 
+def _phrases(text: str) -> Markup:
+    """A headline that is torn at its commas, if at all."""
+    parts = text.replace("，", "，\0").split("\0")
+    return Markup("").join(Markup('<span class="yz-phrase">{}</span>').format(part) for part in parts)
+
+
 def _in_language(say: Callable[[Any, str], str]) -> Callable[[Any], str]:
     return lambda value: say(value, words.chosen_locale())
 
 
 public.add_app_template_filter(_in_language(lambda text, language: text.to(language)), "said")
+public.add_app_template_filter(_phrases, "phrases")
 public.add_app_template_filter(_in_language(words.day), "day")
 public.add_app_template_filter(_in_language(words.moment), "moment")
 public.add_app_template_filter(_in_language(words.short_day), "short_day")

@@ -145,7 +145,7 @@ def enrol_post(token: str) -> AnyResponse | tuple[str, int]:
 
 def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
     secret = session["totp"]
-    uri = pyotp.TOTP(secret).provisioning_uri(person.login, issuer_name="Yuanzheng")
+    uri = pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name="Yuanzheng")
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2)
     return render_template("staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors)
 

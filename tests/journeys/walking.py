@@ -59,7 +59,7 @@ class Visitor:
     def code(self, phone):
         """The newest six digits for a phone, read from the outbox page."""
         page = self.client.get("/outbox").text
-        return re.search(rf'data-to="{re.escape(phone)}".*?(\d{{6}})[^\d]', page, re.DOTALL).group(1)
+        return re.search(rf'data-to="{re.escape(phone)}".*?yz-body"[^>]*>[^<]*?(\d{{6}})\D', page, re.DOTALL).group(1)
 
     def log_in_by_phone(self, phone):
         self.post("/login", {"phone": phone})

@@ -20,7 +20,25 @@ from notary.rules import rules
 ROOT = Path(__file__).resolve().parent.parent.parent
 CJK = re.compile(r"[㐀-鿿]")
 PLACE = re.compile(r"%\((\w+)\)[sd]")
-VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "use", "path", "rect", "circle", "ellipse"}
+VOID = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "track",
+    "wbr",
+    "use",
+    "path",
+    "rect",
+    "circle",
+    "ellipse",
+}
 
 
 def catalogs():
@@ -91,11 +109,11 @@ SAID = re.compile(r"(?:_|gettext|ngettext)\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|
 
 
 def bare(text):
-    text = re.sub(r"\{#.*?#\}", "", text, flags=re.S)
+    text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
     text = SAID.sub("_(X", text)
-    inside = [part for part in re.findall(r"\{[{%].*?[%}]\}", text, flags=re.S) if CJK.search(part)]
+    inside = [part for part in re.findall(r"\{[{%].*?[%}]\}", text, flags=re.DOTALL) if CJK.search(part)]
     reader = Bare()
-    reader.feed(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S))
+    reader.feed(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.DOTALL))
     return inside + reader.found
 
 
@@ -143,7 +161,9 @@ def test_translations_are_compiled_once_and_again_after_a_change(tmp_path):
     folder = tmp_path / "en/LC_MESSAGES"
     folder.mkdir(parents=True)
     source, target = folder / "messages.po", folder / "messages.mo"
-    source.write_text('msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "好"\nmsgstr "good"\n')
+    source.write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "好"\nmsgstr "good"\n'
+    )
 
     words.compiled(tmp_path)
     first = target.read_bytes()

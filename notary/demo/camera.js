@@ -1,0 +1,55 @@
+// A camera that acts, put in for getUserMedia by the demo: a picture that can be changed while it runs, a moving
+// frame counter (16 blocks, five steps a second) along the top, and a flash with a tone at each full second.
+(() => {
+  const pictures = "@PICTURES@";
+  const loaded = {};
+  for (const [name, data] of Object.entries(pictures)) {
+    loaded[name] = new Image();
+    loaded[name].src = data;
+  }
+  let shown = Object.keys(pictures)[0];
+  window.actingCamera = { show: (name) => (shown = name), shown: () => shown };
+  const PITCH = Number("@PITCH@");
+  navigator.mediaDevices.getUserMedia = async (asked) => {
+    const sound = new AudioContext({ sampleRate: 48000 });
+    await sound.resume();
+    const out = sound.createMediaStreamDestination();
+    for (let s = 1; s < 1800; s++) {
+      const beep = sound.createOscillator();
+      beep.frequency.value = PITCH;
+      beep.connect(out);
+      beep.start(s);
+      beep.stop(s + 0.12);
+    }
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const pen = canvas.getContext("2d");
+    const draw = () => {
+      const now = sound.currentTime;
+      const n = Math.floor(now * 5);
+      pen.fillStyle = "#6b6f6a";
+      pen.fillRect(0, 0, 640, 480);
+      const picture = loaded[shown];
+      if (picture.complete && picture.naturalWidth) {
+        const scale = Math.min(640 / picture.naturalWidth, 400 / picture.naturalHeight);
+        const sway = shown.startsWith("face") ? Math.sin(now * 1.7) * 6 : 0;
+        const w = picture.naturalWidth * scale;
+        const h = picture.naturalHeight * scale;
+        pen.drawImage(picture, (640 - w) / 2 + sway, 40 + (400 - h) / 2, w, h);
+      }
+      for (let bit = 0; bit < 16; bit++) {
+        pen.fillStyle = (n >> bit) & 1 ? "#fff" : "#000";
+        pen.fillRect(bit * 40, 0, 40, 40);
+      }
+      pen.fillStyle = now >= 1 && now % 1 < 0.12 ? "#fff" : "#000";
+      pen.fillRect(0, 440, 640, 40);
+    };
+    draw();
+    setInterval(draw, 33);
+    const tracks = [];
+    if (asked.video) tracks.push(...canvas.captureStream(30).getVideoTracks());
+    if (asked.audio) tracks.push(...out.stream.getAudioTracks());
+    return new MediaStream(tracks);
+  };
+  navigator.mediaDevices.enumerateDevices = async () =>
+    ["videoinput", "audioinput", "audiooutput"].map((kind) => ({ kind, deviceId: "demo", groupId: "demo", label: "Demo " + kind, toJSON() { return this; } }));
+})();

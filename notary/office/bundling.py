@@ -1,0 +1,121 @@
+"""The evidence of a case as one zip: minutes, recordings, journal, strokes, identity record, listed and hashed.
+
+The list (`manifest.json`) is fixed at approval and its SHA-256 stands in the deed; the zip is made when somebody
+with a reason asks for it, and proves itself offline: `python -m signing verify deed.pdf --bundle bundle.zip`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from notary import ledger
+from notary.errors import NotPossible, Unavailable
+from notary.ledger import Actor
+from notary.models import Case, Interview
+from notary.office import asking, hearing, identifying, safe, showing
+from notary.parts import Parts
+
+
+def recordings(parts: Parts, case: Case, interview: Interview) -> dict[str, bytes]:
+    """Every segment of an interview as a playable file, by name; decrypted only while it is asked for.
+
+    The media room's own tool checks the chain of the journal. Raises Unavailable when it finds a fault.
+    """
+    with tempfile.TemporaryDirectory(prefix="yz-export-") as name:
+        folder = Path(name)
+        key = folder / "key"
+        key.touch(mode=0o600)
+        key.write_bytes(safe.data_key(parts, case))
+        out = folder / "out"
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "webrtc", "export",
+                str(parts.settings.under("recordings", str(interview.id))), str(out), "--key-file", str(key),
+            ],
+            capture_output=True, check=False, timeout=600,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise Unavailable("录像导出时校验没有通过，已通知管理员。")
+        return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+
+
+def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:
+    """Every file of the bundle but the deed itself, by its name inside."""
+    interview = hearing.last_complete(db, case)
+    minutes, signed = showing.newest(db, case, "minutes"), showing.signature_of(db, case, "minutes")
+    instrument, signature = showing.newest(db, case, "instrument"), showing.signature_of(db, case, "instrument")
+    if interview is None or minutes is None or signed is None or instrument is None or signature is None:
+        raise NotPossible
+    files = {
+        "minutes.pdf": safe.fetch(parts, case, minutes.object_key, minutes.sha256),
+        "instrument.pdf": safe.fetch(parts, case, instrument.object_key, instrument.sha256),
+        "signatures.json": _json(
+            [
+                {
+                    "paper": kind, "sha256": row.sha256, "signer": row.signer, "strokes": row.strokes,
+                    "media_time": row.media_time, "at": row.at.isoformat(),
+                }
+                for kind, row in (("instrument", signature), ("minutes", signed))
+            ]
+        ),
+        "identity.json": _json(
+            {
+                step: {"result": str(row.result), "reason": row.reason, "media_time": row.media_time}
+                for step, row in identifying.steps_of(db, interview).items()
+            }
+        ),
+        "answers.json": _json(
+            [
+                {"question": row.question, "version": row.version, "media_time": row.media_time}
+                for row in asking.answers_of(db, interview).values()
+            ]
+        ),
+        "recording/manifest.json": ledger.canonical(interview.manifest),
+        "recording/manifest.seal.json": _json(interview.manifest_seal),
+    }  # fmt: skip
+    for name, data in recordings(parts, case, interview).items():
+        files[f"recording/{name}"] = data
+    return files
+
+
+def listed(files: dict[str, bytes]) -> bytes:
+    """`manifest.json`: name, size and SHA-256 of each file, in the order of names."""
+    return _json(
+        {
+            "format": "yuanzheng-bundle/1",
+            "files": [
+                {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+                for name, data in sorted(files.items())
+            ],
+        }
+    )
+
+
+def bundle(db: Session, parts: Parts, case: Case, deed: bytes, reason: str, by: Actor, now: datetime) -> bytes:
+    """The zip, for somebody with a reason; the asking is a line of the ledger (D11)."""
+    if len(reason.strip()) < 4:
+        raise NotPossible("请写明为什么要看。")
+    files = evidence(db, parts, case)
+    ledger.append(db, "evidence.exported", by, now, case_id=case.id, office_id=case.office_id, reason=reason.strip())
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
+        packed.writestr("manifest.json", listed(files))
+        packed.writestr("deed.pdf", deed)
+        for name, data in sorted(files.items()):
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()

@@ -1,0 +1,128 @@
+"""After the interview: findings of the review (规则 art. 23), the certification as a draft, the way to approval."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from notary import ledger
+from notary.errors import BadInput, NotAllowed
+from notary.ledger import Actor
+from notary.lifecycle import Act, Need, State
+from notary.models import Case, Draft, Remark
+from notary.office import hearing, showing, wording
+from notary.office.needs import check
+from notary.office.step import advance
+from signing import render
+
+FINDINGS = ("identity", "intention", "document", "materials", "legality")
+"""Points of 规则 art. 23: number, identity and capacity; true intention; the document; materials; truth and law."""
+
+
+def finding_words(point: str) -> str:
+    return {
+        "identity": _("人数、身份、资格和行为能力"), "intention": _("意思表示真实"), "document": _("文书内容完备、文字准确"),
+        "materials": _("证明材料真实、合法、充分"), "legality": _("公证事项真实、合法"),
+    }[point]  # fmt: skip
+
+
+def template_of(db: Session, case: Case) -> str:
+    """The certification as the wording gives it for these facts, dated by the signature."""
+    signature = showing.signature_of(db, case, "instrument")
+    signed = wording.signed_day(signature.at) if signature else case.created_at.date()
+    return wording.certification(db, case, signed)
+
+
+def newest(db: Session, case: Case) -> Draft | None:
+    return db.scalar(sa.select(Draft).where(Draft.case_id == case.id).order_by(Draft.version.desc()).limit(1))
+
+
+def save(db: Session, case: Case, text: str, findings: Mapping[str, str], by: Actor, now: datetime) -> Draft:
+    """A new version of the draft; the older ones stay. Raises BadInput, NotAllowed."""
+    if case.state != State.DRAFTING or by.id != case.notary_id or by.id is None:
+        raise NotAllowed(_("只有承办公证员能写草稿。"))
+    text = text.replace("\r\n", "\n").strip()[:4000]
+    if len(text) < 20:
+        raise BadInput({"text": _("证词太短了，请写全。")})
+    if lacking := render.missing_glyphs(text):
+        raise BadInput({"text": _("公证书的字体里没有这些字：%(chars)s。请换一种写法。", chars=" ".join(lacking))})
+    before = newest(db, case)
+    draft = Draft(
+        case_id=case.id, version=before.version + 1 if before else 1, template=template_of(db, case), text=text,
+        findings={point: findings.get(point, "").strip()[:1000] for point in FINDINGS}, by=by.id, at=now,
+    )  # fmt: skip
+    db.add(draft)
+    db.flush()
+    ledger.append(db, "draft.saved", by, now, case_id=case.id, office_id=case.office_id, version=draft.version)
+    return draft
+
+
+def propose(db: Session, case: Case, by: Actor, now: datetime) -> None:
+    """Hands the draft to an approver. Raises NotYet, NotAllowed, NotPossible."""
+    if by.id != case.notary_id:
+        raise NotAllowed(_("只有承办公证员能报审批。"))
+    advance(db, case, Act.PROPOSE, by, now)
+
+
+def send_back(db: Session, case: Case, remarks: str, by: Actor, now: datetime) -> None:
+    """Raises BadInput, NotYet, NotAllowed, NotPossible."""
+    if len(remarks.strip()) < 4:
+        raise BadInput({"remarks": _("请写明要改什么。")})
+    advance(db, case, Act.SEND_BACK, by, now, frozenset({Need.REASON}), remarks=remarks.strip())
+    db.add(Remark(case_id=case.id, kind="sent-back", text=remarks.strip(), by=by.name, at=now))
+
+
+def difference(draft: Draft) -> list[tuple[str, str]]:
+    """The draft against its template, as runs: ("same" | "out" | "in", text)."""
+    matcher = difflib.SequenceMatcher(None, draft.template, draft.text, autojunk=False)
+    runs: list[tuple[str, str]] = []
+    for kind, a0, a1, b0, b1 in matcher.get_opcodes():
+        if kind == "equal":
+            runs.append(("same", draft.template[a0:a1]))
+            continue
+        if a1 > a0:
+            runs.append(("out", draft.template[a0:a1]))
+        if b1 > b0:
+            runs.append(("in", draft.text[b0:b1]))
+    return runs
+
+
+def unusual(db: Session, case: Case) -> list[str]:
+    """What an approver should look at first: waivers, decisions against advice, interruptions, edits."""
+    from notary.models import StepResult
+    from notary.office import identifying
+
+    found: list[str] = []
+    interview = hearing.last_complete(db, case)
+    if interview is None:
+        return [_("没有完整的视频")]
+    for step, row in identifying.steps_of(db, interview).items():
+        if row.result == StepResult.WAIVED:
+            found.append(_("身份核对“%(step)s”免做：%(why)s", step=identifying.step_words(step), why=row.reason))
+    face = identifying.last_face_check(db, interview)
+    if face is not None and face.reason:
+        found.append(_("人脸比对，公证员的决定和机器不同：%(why)s", why=face.reason))
+    elif face is None:
+        found.append(_("没有用机器比对人脸"))
+    if interview.interruptions:
+        found.append(_("视频断过 %(n)d 次，共 %(s)d 秒", n=interview.interruptions, s=round(interview.interrupted_s)))
+    draft = newest(db, case)
+    if draft is not None and draft.text != draft.template:
+        found.append(_("证词改过，请看对照"))
+    return found
+
+
+@check(Need.DRAFT)
+def draft_is_written(db: Session, case: Case, _by: Actor) -> bool:
+    return newest(db, case) is not None
+
+
+@check(Need.FINDINGS)
+def every_point_is_found(db: Session, case: Case, _by: Actor) -> bool:
+    draft = newest(db, case)
+    return draft is not None and all(len(draft.findings.get(point, "")) >= 2 for point in FINDINGS)

@@ -1,0 +1,432 @@
+"""The interview: opening, phases, consents, broken calls, closing. Only the notary leads it (C15)."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from notary import ledger
+from notary.errors import NotAllowed, NotFound, NotPossible, NotYet, Unavailable
+from notary.ledger import Actor
+from notary.lifecycle import Act, Need, Role, State
+from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
+from notary.office import safe
+from notary.office.needs import check
+from notary.office.step import advance, refuse_unmet
+from notary.parts import Parts
+from notary.rules import rules
+from webrtc.client import MediaError, Seat
+
+APPLICANT, NOTARY = "applicant", "notary"
+LEGS = (APPLICANT, NOTARY)
+PHASES = tuple(Phase)
+STILL_WRITING = 3.0
+"""Seconds since the applicant's last packet within which the recording counts as running."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """An open interview with its case; every verb of the interview takes one."""
+
+    case: Case
+    interview: Interview
+
+    @property
+    def room(self) -> str:
+        return str(self.interview.id)
+
+
+def open_interview(
+    db: Session, parts: Parts, case: Case, by: Actor, now: datetime, waive_device: str = ""
+) -> Interview:
+    """Opens the room and its recorder, then the interview (D01, D15). Raises NotYet, NotAllowed, Unavailable."""
+    if case.notary_id is None or case.notary_id != by.id:
+        raise NotAllowed(_("这个案子是另一位公证员的。先由他转给您。"))
+    number = (db.scalar(sa.select(sa.func.max(Interview.number)).where(Interview.case_id == case.id)) or 0) + 1
+    interview = Interview(
+        id=uuid4(), case_id=case.id, notary_id=case.notary_id, number=number, opened_at=now, identity_since=now,
+        screen={"kind": "wait"},
+    )  # fmt: skip
+    given = {Need.RECORDER} if _open_room(parts, case, interview) else set()
+    if waive_device.strip():
+        given.add(Need.DEVICE)
+    advance(
+        db, case, Act.OPEN, by, now, frozenset(given), interview=str(interview.id), waived_device=waive_device.strip()
+    )
+    db.add(interview)
+    db.flush()
+    moment(db, interview, "opened", by, now, None)
+    return interview
+
+
+def _open_room(parts: Parts, case: Case, interview: Interview) -> bool:
+    """Opens the media room, or finds it open; True when the recorder has its key and its space."""
+    try:
+        parts.media.open_room(str(interview.id), safe.data_key(parts, case), [Seat(leg=leg, role=leg) for leg in LEGS])
+    except MediaError as error:
+        raise Unavailable(_("视频服务现在开不了房间：%(why)s", why=str(error))) from error
+    return True
+
+
+def live(db: Session, case: Case, *, lock: bool = False) -> Live:
+    """The case's open interview. Raises NotPossible."""
+    query = sa.select(Interview).where(Interview.case_id == case.id, Interview.closed_at.is_(None))
+    interview = db.scalar(query.with_for_update() if lock else query)
+    if interview is None or case.state not in (State.INTERVIEW, State.SUSPENDED):
+        raise NotPossible(_("现在没有正在进行的视频。"))
+    return Live(case, interview)
+
+
+def lead(db: Session, case: Case, by: Actor) -> Live:
+    """The open interview, for the notary who leads it, locked for a change. Raises NotAllowed, NotPossible."""
+    if by.role != Role.NOTARY or by.id != case.notary_id:
+        raise NotAllowed(_("只有承办公证员能做这一步。"))
+    return live(db, case, lock=True)
+
+
+def media_time(parts: Parts, at: Live, phase: str | None = None) -> float:
+    """Seconds since the first recorded packet. Raises Unavailable when no recording answers."""
+    try:
+        said = parts.media.mark(at.room, phase or str(at.interview.phase))
+    except MediaError as error:
+        raise Unavailable(_("录像没有回应，这一步没有记下。")) from error
+    return float(said["seconds"])
+
+
+def moment(
+    db: Session, interview: Interview, kind: str, by: Actor, now: datetime, seconds: float | None, text: str = ""
+) -> None:
+    """One line of the timeline."""
+    db.add(
+        Moment(interview_id=interview.id, kind=kind, text=text, by=by.name or str(by.role), media_time=seconds, at=now)
+    )
+
+
+def turn(db: Session, parts: Parts, at: Live, screen: dict[str, Any] | None = None) -> None:
+    """Counts a change, and nudges both pages over the data channel; pages that miss it poll."""
+    at.interview.turn += 1
+    if screen is not None:
+        at.interview.screen = screen
+    db.flush()
+    try:
+        parts.media.send(at.room, None, {"kind": "turn", "turn": at.interview.turn})
+    except MediaError:
+        return  # the pages poll: nothing is lost but a second
+
+
+# joining
+
+
+def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, now: datetime) -> dict[str, str]:
+    """A browser joins or comes back: its whole offer in, the answer out; a new leg is a new segment.
+
+    Raises Unavailable, BadInput (an offer that is none).
+    """
+    _open_room(parts, at.case, at.interview)  # after a worker's end the room is opened again with its key
+    answer = parts.media.offer(at.room, leg, sdp, "offer")
+    known = at.interview.seen_segments
+    if leg == APPLICANT and leg in known and rules().profile.call.new_leg_locks:
+        lock_signing(db, parts, at, _("对方换了一次连接。请看一眼是不是同一个人。"), now)
+    at.interview.seen_segments = {**known, leg: answer.segment}
+    ledger.append(
+        db, "interview.joined", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        leg=leg, segment=answer.segment, fingerprint=answer.fingerprint,
+    )  # fmt: skip
+    turn(db, parts, at)
+    return {"sdp": answer.sdp, "type": answer.type}
+
+
+def lock_signing(db: Session, parts: Parts, at: Live, why: str, now: datetime) -> None:
+    if at.interview.locked != why:
+        at.interview.locked = why
+        moment(db, at.interview, "locked", Actor(Role.SYSTEM), now, None, why)
+
+
+def look_again(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
+    """The notary has looked: the same person is there; signing is unlocked."""
+    seconds = media_time(parts, at)
+    at.interview.locked = ""
+    moment(db, at.interview, "looked", by, now, seconds, _("看过，是同一个人"))
+    ledger.append(db, "interview.looked", by, now, case_id=at.case.id, office_id=at.case.office_id, media_time=seconds)
+    turn(db, parts, at)
+
+
+# phases
+
+
+def enter(db: Session, parts: Parts, at: Live, phase: Phase, by: Actor, now: datetime) -> None:
+    """Goes to a phase; the next one opens when the one before is complete (the checklist locks it).
+
+    Raises NotYet naming what is missing.
+    """
+    if missing := what_holds_back(db, parts, at, phase):
+        raise NotYet(tuple(missing))
+    seconds = media_time(parts, at, str(phase))
+    at.interview.phase = phase
+    moment(db, at.interview, f"phase.{phase}", by, now, seconds)
+    ledger.append(
+        db,
+        "interview.phase",
+        by,
+        now,
+        case_id=at.case.id,
+        office_id=at.case.office_id,
+        phase=str(phase),
+        media_time=seconds,
+    )
+    turn(db, parts, at)
+
+
+def what_holds_back(db: Session, parts: Parts, at: Live, phase: Phase) -> list[str]:
+    """What every phase before `phase` still lacks, in words."""
+    from notary.office import asking, identifying, showing
+
+    missing: list[str] = []
+    order = PHASES.index(phase)
+    if order > PHASES.index(Phase.CONSENT):
+        if not consented(db, at.case, ConsentKind.RECORDING):
+            missing.append(_("对方还没有同意录音录像"))
+        if not recorder_runs(parts, at):
+            missing.append(_("录像还没有在写"))
+    if order > PHASES.index(Phase.PRIVATE_TALK):
+        missing += identifying.missing_words(db, at.interview)
+    if order > PHASES.index(Phase.NOTICE):
+        for kind, words in ((ConsentKind.NOTICE, _("告知书还没签")), (ConsentKind.LIABILITY, _("责任告知还没签"))):
+            if not consented(db, at.case, kind, since=at.interview.opened_at):
+                missing.append(words)
+    if order > PHASES.index(Phase.INQUIRY) and (open_ones := asking.open_questions(db, at)):
+        missing.append(_("还有 %(n)d 个必问问题没有回答", n=len(open_ones)))
+    if order > PHASES.index(Phase.DOCUMENT) and not showing.all_shown(db, at.interview):
+        missing.append(_("文件还没有逐页给对方看完"))
+    if order > PHASES.index(Phase.SIGNING) and not showing.is_signed(db, at.case, "instrument"):
+        missing.append(_("还没有签字"))
+    return missing
+
+
+def recorder_runs(parts: Parts, at: Live) -> bool:
+    """True while the applicant's sound and picture reach the disk."""
+    try:
+        status = parts.media.status(at.room)
+    except MediaError:
+        return False
+    leg = status["legs"].get(APPLICANT, {})
+    return bool(status["recorder"]["ok"] and leg.get("connected") and (leg.get("age") or 99) < STILL_WRITING)
+
+
+# consents
+
+
+def consent(
+    db: Session, parts: Parts, at: Live, kind: ConsentKind, given: bool, words: str, by: Actor, now: datetime
+) -> None:
+    """The applicant's own answer on the own screen, with the exact words shown and its media time (C05, B10)."""
+    seconds = media_time(parts, at)
+    db.add(
+        Consent(case_id=at.case.id, kind=kind, given=given, words=words, manner="screen", media_time=seconds, at=now)
+    )
+    moment(db, at.interview, f"consent.{kind}", by, now, seconds, "yes" if given else "no")
+    ledger.append(
+        db, f"consent.{kind}", by, now, case_id=at.case.id, office_id=at.case.office_id, given=given, media_time=seconds
+    )
+    if kind == ConsentKind.RECORDING and not given:
+        for leg in LEGS:
+            try:
+                parts.media.stop_recording(at.room, leg)
+            except MediaError:
+                continue
+        break_off(db, parts, at, "recording-refused", Actor(Role.SYSTEM), now)
+        return
+    turn(db, parts, at, {"kind": "talk"})
+
+
+def consented(db: Session, case: Case, kind: ConsentKind, since: datetime | None = None) -> bool:
+    """The last word on one kind of consent."""
+    query = sa.select(Consent).where(Consent.case_id == case.id, Consent.kind == kind)
+    if since is not None:
+        query = query.where(Consent.at >= since)
+    last = db.scalar(query.order_by(Consent.at.desc()).limit(1))
+    return last is not None and last.given
+
+
+# broken calls: the table of rules/profiles
+
+
+def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
+    """Asks the media worker how the room does and applies the table for a broken call (C06, C07).
+
+    Called by both pages' polls and by a job, so that nobody's browser is needed for it.
+    """
+    limits = rules().profile.call
+    try:
+        status = parts.media.status(at.room)
+    except MediaError:
+        status = {"legs": {}, "recorder": {"ok": False}, "unreachable": True}
+    if at.case.state != State.INTERVIEW or len(at.interview.seen_segments) < len(LEGS):
+        return status
+    if max(silence(status["legs"].get(leg, {})) for leg in LEGS) * 1000 > limits.suspend_media_gone_ms:
+        suspend(db, parts, at, _("声音或画面断了"), Actor(Role.SYSTEM), now, broken=True)
+    return status
+
+
+def silence(leg: dict[str, Any]) -> float:
+    """Seconds since a leg last gave sound or picture, whichever is longer ago; infinite while it is away."""
+    ages = list((leg.get("ages") or {}).values())
+    if not leg.get("connected") or not ages:
+        return float("inf")
+    return max(float("inf") if age is None else float(age) for age in ages)
+
+
+def suspend(db: Session, parts: Parts, at: Live, why: str, by: Actor, now: datetime, *, broken: bool = False) -> None:
+    advance(db, at.case, Act.SUSPEND, by, now, frozenset({Need.REASON}), why=why)
+    at.interview.suspended_at = now
+    at.interview.again = "look" if broken else ""
+    if broken:
+        at.interview.interruptions += 1
+        at.interview.locked = _("视频断过，要先重新核对身份。")
+    moment(db, at.interview, "suspended", by, now, None, why)
+    turn(db, parts, at)
+
+
+def resume(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
+    """Goes on after a break: short ones repeat one identity step, long ones all of them; too many end the act.
+
+    Raises NotYet, NotPossible.
+    """
+    limits = rules().profile.call
+    began = at.interview.suspended_at or now
+    length = (now - began).total_seconds()
+    given = frozenset({Need.RECORDER}) if recorder_runs(parts, at) else frozenset()
+    if at.interview.again:
+        at.interview.interrupted_s += length
+        if (
+            at.interview.interruptions >= limits.end_interruptions
+            or at.interview.interrupted_s > limits.end_interrupted_s
+        ):
+            raise NotPossible(_("已经断了 %(n)d 次，或者断得太久。请结束，另约时间。", n=at.interview.interruptions))
+    advance(db, at.case, Act.RESUME, by, now, given, seconds=round(length, 1))
+    if at.interview.again and length * 1000 > limits.identity_again_media_gone_ms:
+        at.interview.identity_since = now
+        at.interview.phase = Phase.IDENTITY
+    elif at.interview.again:
+        at.interview.locked = _("视频断过，请重做一项身份核对。")
+    at.interview.suspended_at, at.interview.again = None, ""
+    moment(db, at.interview, "resumed", by, now, media_time(parts, at), _("中断 %(s)d 秒", s=round(length)))
+    turn(db, parts, at)
+
+
+def break_off(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: datetime) -> None:
+    """Ends an interview that is not complete; the case waits for another time. What was recorded stays."""
+    advance(db, at.case, Act.BREAK_OFF, by, now, frozenset({Need.REASON}), reason=reason)
+    _finish(db, parts, at, reason, by, now)
+
+
+def close(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
+    """Ends a complete interview: the room is closed, the manifest made and sealed, then the case goes to drafting.
+
+    Raises NotYet naming everything that is missing (D14, C16, C14, E03).
+    """
+    refuse_unmet(
+        db, at.case, Act.CLOSE, by, frozenset({Need.RECORDING})
+    )  # the room is closed only when all else is done
+    manifest = _close_room(parts, at)
+    at.interview.manifest = manifest
+    whole = frozenset({Need.RECORDING}) if is_whole(manifest) else frozenset()
+    advance(db, at.case, Act.CLOSE, by, now, whole, interview=str(at.interview.id))
+    _seal_manifest(db, parts, at, manifest, now)
+    at.interview.closed_at = now
+    moment(db, at.interview, "closed", by, now, None)
+    turn(db, parts, at, {"kind": "done"})
+
+
+def _finish(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: datetime) -> None:
+    manifest = _close_room(parts, at)
+    at.interview.manifest, at.interview.ended, at.interview.closed_at = manifest, reason, now
+    _seal_manifest(db, parts, at, manifest, now)
+    moment(db, at.interview, "ended", by, now, None, reason)
+    turn(db, parts, at, {"kind": "ended", "reason": reason})
+
+
+def _close_room(parts: Parts, at: Live) -> dict[str, Any]:
+    try:
+        return parts.media.close_room(at.room)
+    except MediaError as error:
+        raise Unavailable(_("录像还没有收好，请过几秒再结束。")) from error
+
+
+def _seal_manifest(db: Session, parts: Parts, at: Live, manifest: dict[str, Any], now: datetime) -> None:
+    import hashlib
+
+    body = ledger.canonical(manifest)
+    at.interview.manifest_sha256 = hashlib.sha256(body).hexdigest()
+    sealed = parts.seal.attest("manifest", body)
+    at.interview.manifest_seal = {
+        "key_id": sealed.key_id, "signature": base64.b64encode(sealed.signature).decode(), "at": now.isoformat()
+    }  # fmt: skip
+    ledger.append(
+        db, "recording.sealed", Actor(Role.SYSTEM), now, case_id=at.case.id, office_id=at.case.office_id,
+        manifest=at.interview.manifest_sha256, key=sealed.key_id,
+    )  # fmt: skip
+
+
+def is_whole(manifest: dict[str, Any]) -> bool:
+    """Closed in order, every fragment unchanged, none dropped, both parties in it."""
+    segments = manifest.get("segments", [])
+    return bool(manifest.get("intact") and manifest.get("complete") and not manifest.get("drops")) and {
+        segment["leg"] for segment in segments
+    } >= set(LEGS)
+
+
+def interviews_of(db: Session, case: Case) -> list[Interview]:
+    return list(db.scalars(sa.select(Interview).where(Interview.case_id == case.id).order_by(Interview.number)))
+
+
+def last_complete(db: Session, case: Case) -> Interview | None:
+    return db.scalar(
+        sa.select(Interview)
+        .where(Interview.case_id == case.id, Interview.closed_at.is_not(None), Interview.ended == "")
+        .order_by(Interview.number.desc())
+        .limit(1)
+    )
+
+
+def timeline(db: Session, interview: Interview) -> list[Moment]:
+    return list(db.scalars(sa.select(Moment).where(Moment.interview_id == interview.id).order_by(Moment.at)))
+
+
+def of_room(db: Session, interview_id: UUID) -> Live:
+    interview = db.get(Interview, interview_id)
+    if interview is None:
+        raise NotFound
+    return Live(db.get_one(Case, interview.case_id), interview)
+
+
+@check(Need.DEVICE)
+def device_is_ready(db: Session, case: Case, _by: Actor) -> bool:
+    last = db.scalar(
+        sa.select(DeviceCheck).where(DeviceCheck.case_id == case.id).order_by(DeviceCheck.at.desc()).limit(1)
+    )
+    return last is not None and last.passed
+
+
+@check(Need.CONSENT)
+def recording_is_agreed(db: Session, case: Case, _by: Actor) -> bool:
+    return consented(db, case, ConsentKind.RECORDING)
+
+
+@check(Need.NOTICE_SIGNED)
+def notice_is_signed(db: Session, case: Case, _by: Actor) -> bool:
+    return consented(db, case, ConsentKind.NOTICE) and consented(db, case, ConsentKind.LIABILITY)
+
+
+@check(Need.RECORDING)
+def recording_is_whole(db: Session, case: Case, _by: Actor) -> bool:
+    """D14: the last complete interview has a sealed manifest without a problem."""
+    interview = last_complete(db, case)
+    return interview is not None and bool(interview.manifest_seal) and is_whole(interview.manifest)

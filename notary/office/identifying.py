@@ -1,0 +1,288 @@
+"""Who is it: the four steps of 五不准 (B02), the card in the picture (B03), faces compared as advice (B07)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from identity.child import ChildFailed, IdentityChild
+from notary import calendar, ledger
+from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, Unavailable
+from notary.jobs import enqueue, job
+from notary.ledger import Actor
+from notary.lifecycle import Need
+from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Snapshot, StepResult
+from notary.office import filing, hearing, safe
+from notary.office.hearing import APPLICANT, Live
+from notary.office.needs import check
+from notary.parts import Parts
+from notary.rules import rules
+from webrtc.client import MediaError
+
+STEPS = ("look", "talk", "cross", "device")
+PROBES = 5
+CARD_SNAPSHOTS = ("card-front", "card-back")
+
+
+def step_words(step: str) -> str:
+    return {
+        "look": _("证件视读"), "talk": _("单独谈话"), "cross": _("交叉印证"), "device": _("身份证识别仪核验"),
+    }[step]  # fmt: skip
+
+
+def decide_step(
+    db: Session, parts: Parts, at: Live, step: str, result: StepResult, reason: str, by: Actor, now: datetime
+) -> IdentityStep:
+    """The notary's result of one of the four steps. A waiver needs a reason; the first look needs both sides of the
+    card captured live in this interview (B03).
+
+    Raises BadInput, NotYet, NotPossible.
+    """
+    if step not in STEPS:
+        raise NotFound
+    if result != StepResult.CONFIRMED and len(reason.strip()) < 4:
+        raise BadInput({"reason": _("请写明理由。")})
+    if not hearing.recorder_runs(parts, at):
+        raise NotPossible(_("录像没有在写，身份核对不能开始。"))
+    refuse_third_try(db, at.case, step, reason, now)
+    if step == "look" and result == StepResult.CONFIRMED:
+        missing = [kind for kind in CARD_SNAPSHOTS if not snapshots_of(db, at.interview, kind)]
+        if missing:
+            raise NotPossible(_("请先让对方把身份证正反面对着镜头，各取一帧。"))
+    seconds = hearing.media_time(parts, at)
+    row = IdentityStep(
+        interview_id=at.interview.id, step=step, result=result, reason=reason.strip(), media_time=seconds,
+        by=by.id, at=now,  # type: ignore[arg-type]
+    )  # fmt: skip
+    db.add(row)
+    db.flush()
+    hearing.moment(db, at.interview, f"identity.{step}", by, now, seconds, str(result))
+    ledger.append(
+        db, f"identity.{step}", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        result=str(result), reason=reason.strip(), media_time=seconds,
+    )  # fmt: skip
+    if at.interview.locked and result == StepResult.CONFIRMED:
+        at.interview.locked = ""
+    hearing.turn(db, parts, at)
+    return row
+
+
+def refuse_third_try(db: Session, case: Case, step: str, reason: str, now: datetime) -> None:
+    """B16: after two failures on one day a third attempt needs the notary's written reason."""
+    today = calendar.today(now)
+    failures = [
+        row
+        for row in db.scalars(
+            sa.select(IdentityStep)
+            .join(Interview, Interview.id == IdentityStep.interview_id)
+            .where(
+                Interview.case_id == case.id, IdentityStep.step == step, IdentityStep.result == StepResult.FAILED
+            )
+        )
+        if calendar.today(row.at) == today
+    ]  # fmt: skip
+    if len(failures) >= rules().profile.identity.attempts_per_day and len(reason.strip()) < 4:
+        raise BadInput({"reason": _("今天已经两次没有通过。要再试，请写明理由。")})
+
+
+def steps_of(db: Session, interview: Interview) -> dict[str, IdentityStep]:
+    """The last result of each step that still counts (B17: not before an interruption, not after twelve hours)."""
+    rows = db.scalars(
+        sa.select(IdentityStep)
+        .where(IdentityStep.interview_id == interview.id, IdentityStep.at >= interview.identity_since)
+        .order_by(IdentityStep.at)
+    )
+    return {row.step: row for row in rows}
+
+
+def missing_words(db: Session, interview: Interview) -> list[str]:
+    done = steps_of(db, interview)
+    missing = [
+        _("身份核对：%(step)s还没有结果", step=step_words(step))
+        for step in STEPS
+        if step not in done or done[step].result == StepResult.FAILED
+    ]
+    if (asked := last_face_check(db, interview)) and not asked.decision:
+        missing.append(_("人脸比对还等您决定"))
+    return missing
+
+
+@check(Need.IDENTITY)
+def identity_is_complete(db: Session, case: Case, _by: Actor) -> bool:
+    interview = db.scalar(
+        sa.select(Interview).where(Interview.case_id == case.id).order_by(Interview.number.desc()).limit(1)
+    )
+    return interview is not None and not missing_words(db, interview)
+
+
+# frames
+
+
+def take_snapshot(db: Session, parts: Parts, at: Live, kind: str, by: Actor, now: datetime) -> Snapshot:
+    """Keeps the applicant's newest frame with its time-code (D06). Raises Unavailable."""
+    try:
+        picture = parts.media.snapshot(at.room, APPLICANT)
+    except MediaError as error:
+        raise Unavailable(_("这一帧没有取到：%(why)s。请再试。", why=str(error))) from error
+    key, sha256 = safe.keep(parts, at.case, "snapshots", picture.jpeg)
+    row = Snapshot(
+        interview_id=at.interview.id, kind=kind, leg=APPLICANT, sha256=sha256, object_key=key,
+        media_time=picture.seconds, at=now,
+    )  # fmt: skip
+    db.add(row)
+    db.flush()
+    hearing.moment(db, at.interview, f"snapshot.{kind}", by, now, picture.seconds)
+    ledger.append(
+        db, "interview.snapshot", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        what=kind, sha256=sha256, media_time=picture.seconds,
+    )  # fmt: skip
+    return row
+
+
+def snapshots_of(db: Session, interview: Interview, kind: str = "") -> list[Snapshot]:
+    query = sa.select(Snapshot).where(Snapshot.interview_id == interview.id)
+    if kind:
+        query = query.where(Snapshot.kind == kind)
+    return list(db.scalars(query.order_by(Snapshot.at)))
+
+
+# faces
+
+
+def ask_comparison(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> FaceCheck:
+    """Has the card's portrait compared with live frames, only after the separate consent (B10, B12).
+
+    Raises NotAllowed, NotPossible.
+    """
+    if not hearing.consented(db, at.case, ConsentKind.FACE):
+        raise NotAllowed(_("对方没有同意用机器比对人脸。请您自己看。"))
+    if card_front(db, at.case) is None:
+        raise NotPossible(_("没有上传身份证正面，没有照片可比。"))
+    row = FaceCheck(interview_id=at.interview.id, advice="waiting", asked_at=now)
+    db.add(row)
+    db.flush()
+    ledger.append(db, "face.asked", by, now, case_id=at.case.id, office_id=at.case.office_id, check=str(row.id))
+    enqueue(db, "compare-faces", check_id=str(row.id))
+    return row
+
+
+def card_front(db: Session, case: Case) -> Any:
+    fronts = [one for one in filing.exhibits_of(db, case) if one.material == "id-front"]
+    return fronts[-1] if fronts else None
+
+
+@job("compare-faces", attempts=3)
+def compare_faces(parts: Parts, check_id: str) -> None:
+    """Takes frames and lets both engines score them in a child process; nothing but scores comes back (B13)."""
+    with parts.db() as db:
+        row = db.get(FaceCheck, UUID(check_id))
+        if row is None or row.done_at:
+            return
+        at = hearing.of_room(db, row.interview_id)
+        if not hearing.consented(db, at.case, ConsentKind.FACE):
+            return
+        card = card_front(db, at.case)
+        reference = safe.fetch(parts, at.case, card.object_key, card.sha256)
+    pictures = []
+    for _n in range(PROBES):
+        try:
+            pictures.append(parts.media.snapshot(at.room, APPLICANT))
+        except MediaError:
+            continue
+    try:
+        with IdentityChild() as child:
+            said = child.compare_faces(child.card_portrait(reference), [one.jpeg for one in pictures])
+        results, advice = said["engines"], said["advice"]
+    except ChildFailed as failed:
+        results, advice = [{"error": failed.key}], "none"
+    now = parts.clock()
+    with parts.db.begin() as db:
+        row = db.get(FaceCheck, UUID(check_id), with_for_update=True)
+        if row is None or row.done_at:
+            return
+        at = hearing.of_room(db, row.interview_id)
+        frames = []
+        for picture in pictures:
+            key, sha256 = safe.keep(parts, at.case, "snapshots", picture.jpeg)
+            db.add(
+                Snapshot(
+                    interview_id=at.interview.id, kind="face", leg=APPLICANT, sha256=sha256, object_key=key,
+                    media_time=picture.seconds, at=now,
+                )
+            )  # fmt: skip
+            frames.append({"sha256": sha256, "media_time": picture.seconds})
+        row.results, row.advice, row.done_at = results, advice, now
+        row.media_time = pictures[-1].seconds if pictures else None
+        if advice == "against":
+            hearing.lock_signing(db, parts, at, _("机器说不像同一个人。请您核对并决定。"), now)
+        hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, advice)
+        ledger.append(
+            db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
+            check=check_id, advice=advice, engines=results, frames=frames,
+        )  # fmt: skip
+        hearing.turn(db, parts, at)
+
+
+def last_face_check(db: Session, interview: Interview) -> FaceCheck | None:
+    query = sa.select(FaceCheck).where(FaceCheck.interview_id == interview.id)
+    return db.scalar(query.order_by(FaceCheck.asked_at.desc()).limit(1))
+
+
+def decide_face(db: Session, parts: Parts, at: Live, decision: str, reason: str, by: Actor, now: datetime) -> None:
+    """The notary decides; against the machine's advice only with a reason (B07). Raises BadInput, NotPossible."""
+    row = last_face_check(db, at.interview)
+    if row is None or row.done_at is None:
+        raise NotPossible(_("还没有比对结果可以决定。"))
+    if decision not in ("same", "other"):
+        raise BadInput({"decision": _("请选是本人，或不是本人。")})
+    against = (decision == "same" and row.advice in ("against", "doubtful")) or (
+        decision == "other" and row.advice == "supports"
+    )
+    if against and len(reason.strip()) < 8:
+        raise BadInput({"reason": _("您的决定和机器的意见不一样。请写明理由（至少 8 个字）。")})
+    row.decision, row.reason, row.decided_by, row.decided_at = decision, reason.strip(), by.id, now
+    seconds = hearing.media_time(parts, at)
+    if decision == "same":
+        at.interview.locked = ""
+    else:
+        hearing.lock_signing(db, parts, at, _("您认定不是本人。"), now)
+    hearing.moment(db, at.interview, "face.decided", by, now, seconds, decision)
+    ledger.append(
+        db, "face.decided", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        decision=decision, advice=row.advice, reason=reason.strip(), media_time=seconds,
+    )  # fmt: skip
+    hearing.turn(db, parts, at)
+
+
+def expired(step: IdentityStep, now: datetime) -> bool:
+    """B17: a result is worth nothing after twelve hours."""
+    return now - step.at > timedelta(hours=rules().profile.identity.valid_hours)
+
+
+# cards
+
+
+@job("read-card", attempts=3)
+def read_card(parts: Parts, exhibit_id: str) -> None:
+    """Reads an uploaded card in a child process; what it read waits for the applicant to confirm every field."""
+    from notary.models import Exhibit
+
+    with parts.db() as db:
+        exhibit = db.get(Exhibit, UUID(exhibit_id))
+        if exhibit is None or exhibit.read_at or exhibit.media_type != "image/jpeg":
+            return
+        case = db.get_one(Case, exhibit.case_id)
+        picture = safe.fetch(parts, case, exhibit.object_key, exhibit.sha256)
+    try:
+        with IdentityChild() as child:
+            read = child.read_document(picture)
+    except ChildFailed as failed:
+        read = {"error": failed.key}
+    with parts.db.begin() as db:
+        exhibit = db.get_one(Exhibit, UUID(exhibit_id), with_for_update=True)
+        exhibit.read, exhibit.read_at = read, parts.clock()

@@ -1,0 +1,95 @@
+"""The four kinds of process, and the test time-stamp service of a trial: what each is started with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass, field
+from subprocess import Popen
+
+from notary import secrets
+from notary.database import engine_of
+from notary.settings import CHECKOUT, Settings
+
+
+@dataclass
+class Child:
+    name: str
+    command: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    process: Popen[bytes] | None = None
+    falls: list[float] = field(default_factory=list)
+
+
+def children_of(settings: Settings) -> list[Child]:
+    """In the order of starting; they are stopped in reverse."""
+    python = [sys.executable, "-m"]
+    found = []
+    stamp_urls = ",".join(settings.stamp_urls)
+    if not settings.stamp_urls:
+        port = free_port()
+        stamp_urls = f"http://127.0.0.1:{port}/"
+        found.append(
+            Child(
+                "tsa",
+                [
+                    *python, "signing", "tsa", "--keys", str(settings.under("keys", "tsu")), "--port", str(port),
+                    "--passphrase-file", str(settings.under("secrets", "seal_passphrase")),
+                ],
+            )
+        )  # fmt: skip
+    media = [
+        *python, "webrtc", "serve", "--socket", str(settings.under("run", "media.sock")),
+        "--rec", str(settings.under("recordings")), "--host", settings.media_host,
+    ]  # fmt: skip
+    return [
+        *found,
+        Child("seal", [*python, "notary", "seal"], {"STAMP_URLS": stamp_urls}),
+        Child("media", media),
+        Child("work", [*python, "notary", "work"]),
+        Child("web", web_command(settings)),
+    ]
+
+
+def web_command(settings: Settings) -> list[str]:
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host, "--port", str(settings.port),
+        "--workers", str(settings.web_workers), "--blocking-threads", "16", "--backpressure", "64", "--no-ws",
+        "--log-level", "error", "wsgi:app",
+    ]  # fmt: skip
+
+
+def web(settings: Settings) -> int:
+    os.chdir(CHECKOUT)
+    os.execv(sys.executable, web_command(settings))
+
+
+def seal(settings: Settings) -> int:
+    """The only process that opens a signing key. It never learns the storage key."""
+    from cryptography import x509
+
+    from notary.register import DatabaseReader
+    from notary.seal.serve import serve
+    from signing.keys import root_pem
+    from signing.stamp import HttpStamper
+
+    folder = settings.under("keys")
+    roots = tuple(x509.load_pem_x509_certificates(root_pem(folder)))
+    serve(
+        folder=folder,
+        passphrase=secrets.read(settings.home, "seal_passphrase").encode(),
+        socket=settings.under("run", "seal.sock"),
+        cases=DatabaseReader(engine_of(settings.seal_database_url, pool_size=2)),
+        stamper=HttpStamper(settings.stamp_urls, roots),
+        test_keys=settings.trial,
+        rp_id=settings.rp_id,
+        origin=settings.base_url,
+    )
+    return 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,2 @@
+"""The only process that can reach a signing key: an issue door for deeds, an attest door for everything
+else."""

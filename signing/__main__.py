@@ -1,0 +1,115 @@
+"""python -m signing verify | sign | tsa"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+USAGE = 64
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(prog="python -m signing", description="Deeds: verify, sign for trying out, stamp.")
+    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=Parser)
+    v = verbs.add_parser("verify", help="verdict on a file; exit 0 valid, 1 invalid, 2 cannot tell, 64 usage")
+    v.add_argument("file", type=Path)
+    v.add_argument("--trust", type=Path, metavar="ROOT.pem", help="first certificate: root of the office")
+    v.add_argument("--bundle", type=Path, metavar="B", help="evidence zip that came with the deed")
+    v.add_argument("--json", action="store_true")
+    s = verbs.add_parser("sign", help="facts in, deed out, with a throw-away authority")
+    s.add_argument("facts", type=Path, metavar="IN.json")
+    s.add_argument("out", type=Path, metavar="OUT.pdf")
+    s.add_argument("--count", type=int, metavar="N", help="N deeds with numbers, names and text of their own")
+    t = verbs.add_parser("tsa", help="test time-stamp authority on loopback")
+    t.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds tsu.pem and nothing else")
+    t.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    t.add_argument("--passphrase-file", type=Path, help="else the variable TSA_PASSPHRASE")
+    verbs.add_parser("examine")  # the child's side of verify
+    args = parser.parse_args(argv)
+    try:
+        return {"verify": _verify, "sign": _sign, "tsa": _tsa, "examine": _examine}[args.verb](args)
+    except OSError as wrong:
+        print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
+        return USAGE
+
+
+def _verify(args: Any) -> int:
+    from signing.verify import BadTrust, Trust, verify
+
+    data = args.file.read_bytes()
+    bundle = args.bundle.read_bytes() if args.bundle else None
+    try:
+        trust = Trust.from_pem(args.trust.read_bytes()) if args.trust else None
+    except BadTrust as wrong:
+        print(f"{args.trust}: {wrong}", file=sys.stderr)
+        return USAGE
+    verdict = verify(data, trust, bundle=bundle)
+    if args.json:
+        print(json.dumps(verdict.json(), ensure_ascii=False, indent=1))
+        return verdict.exit_code
+    print(verdict.sentence["zh"])
+    print(verdict.sentence["en"])
+    for step in verdict.steps:
+        print(f"  {step.no}. {step.name}: {step.outcome}" + (f" ({step.detail})" if step.detail else ""))
+    for one in verdict.signers:
+        print(f"  {one.role}: {one.name}, {one.stamped_at}")
+    return verdict.exit_code
+
+
+def _sign(args: Any) -> int:
+    from signing.facts import BadFacts
+    from signing.specimen import sign
+
+    if args.count is not None and not 1 <= args.count <= 1_000_000:
+        print("--count: between 1 and 1000000", file=sys.stderr)
+        return USAGE
+    try:
+        sign(args.facts.read_bytes(), args.out, args.count)
+    except BadFacts as wrong:
+        for problem in wrong.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _tsa(args: Any) -> int:
+    from signing.keyfile import BadKeyFile
+    from signing.keys import load_stamp_unit
+    from signing.tsa import StampUnit, server
+
+    if args.passphrase_file:
+        passphrase = args.passphrase_file.read_bytes().strip()
+    else:
+        passphrase = os.environ.pop("TSA_PASSPHRASE", "").encode()
+    try:
+        unit = StampUnit(load_stamp_unit(args.keys, passphrase))
+    except BadKeyFile as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    with server(unit, args.port) as door:
+        print(f"http://127.0.0.1:{door.server_address[1]}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            door.serve_forever()
+    return 0
+
+
+def _examine(_args: Any) -> int:
+    from signing.verify import child_main
+
+    return child_main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

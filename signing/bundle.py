@@ -1,0 +1,55 @@
+"""The evidence zip beside a deed: is it the one that the deed names, and is every file in it as listed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from signing.verdict import Refused
+
+LARGEST = 4 << 30
+PIECE = 1 << 20
+
+
+def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
+    """`manifest.json` in the zip: {"files": [{"name", "sha256", "size"}, ...]}; its own SHA-256 stands in the
+    facts as `attachments.evidence.sha256`. `deed.pdf`, where inside, is this very file. Refused otherwise."""
+    named = facts.get("attachments", {}).get("evidence", {}).get("sha256")
+    if named is None:
+        raise Refused("bundle.not-named", "公证书没有载明证据清单", "the deed names no evidence", cannot_tell=True)
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as zipped:
+            if sum(i.file_size for i in zipped.infolist()) > LARGEST:
+                raise _other("too large")
+            names = zipped.namelist()
+            if len(set(names)) != len(names):
+                raise _other("a name twice")
+            manifest = zipped.read("manifest.json")
+            if hashlib.sha256(manifest).hexdigest() != named:
+                raise _other("its manifest is another")
+            files = {f["name"]: f for f in json.loads(manifest)["files"]}
+            for name, listed in files.items():
+                if _digest(zipped, name) != (listed["sha256"], listed["size"]):
+                    raise _other(name)
+            if "deed.pdf" in names and zipped.read("deed.pdf") != deed:
+                raise _other("deed.pdf is another")
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError):
+        raise _other("damaged") from None
+    return f"{len(files)} files"
+
+
+def _other(what: str) -> Refused:
+    return Refused("bundle.other", "证据包与公证书不符", f"the evidence bundle does not fit the deed ({what})")
+
+
+def _digest(zipped: zipfile.ZipFile, name: str) -> tuple[str, int]:
+    sha, size = hashlib.sha256(), 0
+    with zipped.open(name) as entry:
+        while piece := entry.read(PIECE):
+            sha.update(piece)
+            size += len(piece)
+    return sha.hexdigest(), size

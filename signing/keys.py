@@ -1,0 +1,288 @@
+"""Keys that sign: one office seal, one key per notary, and attest keys that can never make a deed.
+
+The test authority is P-384 root -> P-384 issuing -> P-256 leaves. An office's own authority comes as the same
+files. A leaf says by certificate policy what it is for, so that a notary's key cannot pass for the seal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.x509.oid import AuthorityInformationAccessOID as Access
+from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+from cryptography.x509.oid import NameOID
+
+from signing.keyfile import BadKeyFile, read_key, sync_folder, write_key, write_whole
+
+ARC = "2.25.270934868114163917405911713362713842127"
+"""ITU-T X.667: an arc from a UUID, free for anybody."""
+NOTARY, OFFICE, STAMP = f"{ARC}.1", f"{ARC}.2", f"{ARC}.3"
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+"""id-kp-documentSigning, RFC 9336. emailProtection stands beside it, or poppler and NSS do not trust it."""
+PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
+KEY_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Signer(Protocol):
+    """A key somewhere (file, PKCS#11, remote) and its chain."""
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Leaf first, root last."""
+
+    def sign(self, digest: bytes) -> bytes:
+        """ECDSA over a SHA-256 digest of 32 bytes -> DER (RFC 3279). OSError if a device fails."""
+
+
+@dataclass(frozen=True)
+class FileSigner:
+    """A loaded P-256 key: loading costs scrypt once, signing 20 µs."""
+
+    chain: tuple[x509.Certificate, ...]
+    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    def sign(self, digest: bytes) -> bytes:
+        if len(digest) != 32:
+            raise ValueError("a SHA-256 digest has 32 bytes")
+        return self._key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+
+
+@dataclass(frozen=True)
+class AttestKey:
+    """Ed25519 for one purpose. It has no certificate, so no deed can be made with it."""
+
+    purpose: str
+    _key: ed25519.Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> bytes:
+        """32 bytes, RFC 8032."""
+        return self._key.public_key().public_bytes_raw()
+
+    @property
+    def key_id(self) -> str:
+        return key_id(self.public)
+
+    def sign(self, payload: bytes) -> bytes:
+        """64 bytes over exactly `payload`; one key per purpose keeps purposes apart."""
+        return self._key.sign(payload)
+
+
+def key_id(public: bytes) -> str:
+    """First 16 hex digits of SHA-256 over the raw public key."""
+    return hashlib.sha256(public).hexdigest()[:16]
+
+
+def attested(public: bytes, payload: bytes, signature: bytes) -> bool:
+    """Whether `signature` is that key's over exactly `payload`."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, payload)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# ---- the test authority
+
+
+def make_authority(
+    folder: Path,
+    passphrase: bytes,
+    office: str,
+    *,
+    base_url: str = "http://localhost:8000/pki",
+    now: datetime | None = None,
+) -> None:
+    """Root, issuing authority, office seal, time-stamp unit, attest keys, in `folder` (0700), all or nothing.
+
+    `base_url`: where OCSP and CRLs are told to be; validators look at embedded answers only if one is named.
+    FileExistsError if `folder` is there. Notaries come by `issue_notary`.
+    """
+    if folder.exists():
+        raise FileExistsError(folder)
+    now = now or datetime.now(UTC)
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)  # of a run that was killed: nothing in it was ever used
+    building.mkdir(mode=0o700, parents=True)
+    root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
+    root_name = name_of(office, "TEST Root 测试根（无法律效力）")
+    root = certificate(root_name, root_key, None, root_key, now, 20 * 365, ca=1, url=base_url)
+    issuing_name = name_of(office, "TEST Issuing 测试签发（无法律效力）")
+    issuing = certificate(issuing_name, issuing_key, root, root_key, now, 10 * 365, ca=0, url=base_url)
+    write_key(building / "root.pem", root_key, passphrase, [root])
+    write_key(building / "issuing.pem", issuing_key, passphrase, [issuing, root])
+    write_whole(building / "trust.pem", root.public_bytes(form.Encoding.PEM), 0o644)
+    for file, role, common, days in (
+        ("office.pem", OFFICE, f"{office} 电子印章 TEST", 730),
+        ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
+    ):
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = certificate(name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url)
+        where = building / "tsu" if role == STAMP else building
+        where.mkdir(mode=0o700, exist_ok=True)
+        write_key(where / file, key, passphrase, [leaf, issuing, root])
+    (building / "attest").mkdir(mode=0o700)
+    for purpose in PURPOSES:
+        write_key(building / "attest" / f"{purpose}.pem", ed25519.Ed25519PrivateKey.generate(), passphrase)
+    (building / "notaries").mkdir(mode=0o700)
+    sync_folder(building)
+    building.rename(folder)
+    sync_folder(folder.parent)
+
+
+def issue_notary(
+    folder: Path, passphrase: bytes, notary_id: str, name: str, *, now: datetime | None = None
+) -> x509.Certificate:
+    """A P-256 key and certificate for one notary. FileExistsError if that notary has one."""
+    path = _notary_file(folder, notary_id)
+    issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
+    key = ec.generate_private_key(ec.SECP256R1())
+    office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
+    url = _base_url(chain[0])
+    subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
+    leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
+    write_key(path, key, passphrase, [leaf, *chain])
+    return leaf
+
+
+# ---- loading
+
+
+def load_office(folder: Path, passphrase: bytes) -> FileSigner:
+    return _load(folder / "office.pem", passphrase, OFFICE)
+
+
+def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> FileSigner:
+    return _load(_notary_file(folder, notary_id), passphrase, NOTARY)
+
+
+def load_notaries(folder: Path, passphrase: bytes) -> dict[str, FileSigner]:
+    return {p.stem: _load(p, passphrase, NOTARY) for p in sorted((folder / "notaries").glob("*.pem"))}
+
+
+def load_stamp_unit(folder: Path, passphrase: bytes) -> FileSigner:
+    """`folder`: the time-stamp unit's own (`tsu/`), which holds no other key."""
+    return _load(folder / "tsu.pem", passphrase, STAMP)
+
+
+def load_attest(folder: Path, passphrase: bytes) -> dict[str, AttestKey]:
+    out = {}
+    for purpose in PURPOSES:
+        key, _ = read_key(folder / "attest" / f"{purpose}.pem", passphrase)
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise BadKeyFile(f"{purpose}: an attest key is Ed25519")
+        out[purpose] = AttestKey(purpose, key)
+    return out
+
+
+def root_pem(folder: Path) -> bytes:
+    """The root certificate alone, for whoever verifies."""
+    return (folder / "trust.pem").read_bytes()
+
+
+def policies(cert: x509.Certificate) -> frozenset[str]:
+    try:
+        found = cert.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(p.policy_identifier.dotted_string for p in found)
+
+
+def _load(path: Path, passphrase: bytes, role: str) -> FileSigner:
+    key, chain = read_key(path, passphrase)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise BadKeyFile(f"{path.name}: expected a P-256 key")
+    if len(chain) < 2 or role not in policies(chain[0]):
+        raise BadKeyFile(f"{path.name}: its certificate is not for this use")
+    return FileSigner(chain, key)
+
+
+def _notary_file(folder: Path, notary_id: str) -> Path:
+    if not NAME.fullmatch(notary_id):
+        raise ValueError("a notary's id has letters, digits, dot, dash, underscore")
+    return folder / "notaries" / f"{notary_id}.pem"
+
+
+def name_of(office: str, common: str, serial: str | None = None) -> x509.Name:
+    parts = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, office), (NameOID.COMMON_NAME, common)]
+    if serial:
+        parts.append((NameOID.SERIAL_NUMBER, serial))
+    return x509.Name([x509.NameAttribute(oid, value[:64]) for oid, value in parts])
+
+
+def _base_url(issuing: x509.Certificate) -> str:
+    points = issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    return str(points[0].full_name[0].value).rsplit("/", 1)[0]  # type: ignore[index]
+
+
+def certificate(
+    subject: x509.Name,
+    key: Any,
+    issuer: x509.Certificate | None,
+    issuer_key: Any,
+    now: datetime,
+    days: int,
+    *,
+    url: str,
+    ca: int | None = None,
+    role: str | None = None,
+) -> x509.Certificate:
+    """`ca`: path length, None for a leaf. `role`: the leaf's policy. RFC 5280; stamp unit: RFC 3161 2.3."""
+    usage = dict.fromkeys(KEY_USES, False)
+    usage |= {"key_cert_sign": True, "crl_sign": True} if ca is not None else {"digital_signature": True}
+    if ca is None:
+        usage["content_commitment"] = True
+    begin = now.replace(microsecond=0) - timedelta(minutes=5)
+    new = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=ca is not None, path_length=ca), critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    if issuer is not None:
+        ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        aki = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
+        crl = x509.UniformResourceIdentifier(f"{url}/{'root' if ca is not None else 'issuing'}.crl")
+        new = new.add_extension(aki, critical=False).add_extension(
+            x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), critical=False
+        )
+        policy = role or "2.5.29.32.0"  # anyPolicy for the issuing authority
+        new = new.add_extension(
+            x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(policy), None)]),
+            critical=False,
+        )
+    if role is not None:
+        ocsp = x509.AccessDescription(Access.OCSP, x509.UniformResourceIdentifier(f"{url}/ocsp"))
+        new = new.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
+        kinds = [Usage.TIME_STAMPING] if role == STAMP else [DOCUMENT_SIGNING, Usage.EMAIL_PROTECTION]
+        new = new.add_extension(x509.ExtendedKeyUsage(kinds), critical=role == STAMP)
+    return new.sign(issuer_key, hashes.SHA384())

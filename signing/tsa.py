@@ -1,0 +1,136 @@
+"""A small time-stamp authority (RFC 3161, RFC 5816) with one key of its own, for trying out and for tests.
+
+It proves little against whoever runs it: take at least one stamp from an outside authority for real deeds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from asn1crypto import algos, cms, core, tsp
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives import serialization as form
+
+from signing import asn1_repair
+from signing.keys import STAMP, Signer
+from signing.stamp import Reply, clock
+
+asn1_repair.apply()
+LARGEST = 4_000
+
+
+@dataclass(frozen=True)
+class StampUnit:
+    """Answers requests. Only SHA-256 imprints; the policy is ours or none is named."""
+
+    signer: Signer
+    now: Callable[[], datetime] = field(default=clock)
+
+    def respond(self, query: bytes) -> bytes:
+        """TimeStampReq -> TimeStampResp, always an answer, also to rubbish."""
+        try:
+            asked = tsp.TimeStampReq.load(query, strict=True)
+            imprint = asked["message_imprint"]
+            algorithm = imprint["hash_algorithm"]["algorithm"].native
+            digest = imprint["hashed_message"].native
+            policy, nonce = asked["req_policy"].native, asked["nonce"].native
+            wants_certs = bool(asked["cert_req"].native)
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return _refusal("bad_data_format")
+        if algorithm != "sha256" or len(digest) != 32:
+            return _refusal("bad_alg")
+        if policy not in (None, STAMP):
+            return _refusal("unaccepted_policy")
+        token = self._token(digest, nonce, wants_certs)
+        reply: bytes = Reply({"status": tsp.PKIStatusInfo({"status": "granted"}), "time_stamp_token": token}).dump()
+        return reply
+
+    def _token(self, digest: bytes, nonce: int | None, wants_certs: bool) -> Any:
+        chain = [asn1_x509.Certificate.load(c.public_bytes(form.Encoding.DER)) for c in self.signer.chain]
+        leaf = chain[0]
+        info = {
+            "version": "v1",
+            "policy": STAMP,
+            "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest},
+            "serial_number": secrets.randbits(63) | 1 << 62,
+            "gen_time": self.now().replace(microsecond=0),
+            "accuracy": {"seconds": 1},
+            "ordering": False,
+        }
+        if nonce is not None:
+            info["nonce"] = nonce
+        content = tsp.TSTInfo(info).dump()
+        own = tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(leaf.dump()).digest()})
+        attrs = cms.CMSAttributes(
+            [
+                cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]}),
+                cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(content).digest()]}),
+                cms.CMSAttribute(
+                    {"type": "signing_certificate_v2", "values": [tsp.SigningCertificateV2({"certs": [own]})]}
+                ),
+            ]
+        )
+        value = self.signer.sign(hashlib.sha256(attrs.dump()).digest())
+        sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
+        sid = cms.IssuerAndSerialNumber({"issuer": leaf.issuer, "serial_number": leaf.serial_number})
+        signer_info = cms.SignerInfo(
+            {
+                "version": "v1",
+                "sid": cms.SignerIdentifier({"issuer_and_serial_number": sid}),
+                "digest_algorithm": sha256,
+                "signed_attrs": attrs,
+                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+                "signature": value,
+            }
+        )
+        signed: dict[str, Any] = {
+            "version": "v3",
+            "digest_algorithms": [sha256],
+            "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(content)},
+            "signer_infos": [signer_info],
+        }
+        if wants_certs:
+            signed["certificates"] = chain
+        return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
+
+
+def _refusal(why: str) -> bytes:
+    status = tsp.PKIStatusInfo({"status": "rejection", "fail_info": tsp.PKIFailureInfo({why})})
+    wire: bytes = Reply({"status": status}).dump()
+    return wire
+
+
+def server(unit: StampUnit, port: int = 0, host: str = "127.0.0.1") -> ThreadingHTTPServer:
+    """A bound HTTP server (RFC 3161 3.4); the caller runs `serve_forever`. Port 0 takes a free one."""
+
+    class Door(BaseHTTPRequestHandler):
+        timeout = 10  # seconds a silent client may hold a thread
+
+        def do_POST(self) -> None:
+            try:
+                size = int(self.headers.get("Content-Length", ""))
+            except ValueError:
+                size = -1
+            if not 0 < size <= LARGEST:
+                self.send_error(413 if size > LARGEST else 411)
+                return
+            if self.headers.get("Content-Type", "") != "application/timestamp-query":
+                self.send_error(415)
+                return
+            answer = unit.respond(self.rfile.read(size))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            """Silent: requests carry digests only and come several a deed."""
+
+    return ThreadingHTTPServer((host, port), Door)

@@ -1,0 +1,117 @@
+"""What a verification ends in: one word, one sentence, reasons, numbered steps
+(`docs/formats/verdict.schema.json`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Word = Literal["valid", "invalid", "unknown"]
+Outcome = Literal["passed", "failed", "cannot tell", "not done"]
+EXIT: Mapping[str, int] = {"valid": 0, "invalid": 1, "unknown": 2}
+STEPS = (
+    "file: a PDF of plausible size",
+    "shape: five revisions, both signature fields and one document stamp, nothing beside",
+    "changes: the last revision adds the document stamp only",
+    "document stamp: covers every byte, from a trusted authority",
+    "notary's signature: over the certified document, right role, trusted chain, time stamp",
+    "office's seal: over the notary's signature, right role, trusted chain, time stamp",
+    "order of times",
+    "facts: inside, and the pages and certificates say the same",
+    "evidence bundle",
+)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`code` is stable and documented in `docs/formats/README.md`; the words are safe to show."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Refused(Exception):
+    """A step failed. `cannot_tell`: nothing is wrong with the file, we only cannot say."""
+
+    def __init__(self, code: str, zh: str, en: str, *, cannot_tell: bool = False) -> None:
+        super().__init__(en)
+        self.reason = Reason(code, zh, en)
+        self.cannot_tell = cannot_tell
+
+
+@dataclass(frozen=True)
+class Step:
+    no: int
+    name: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One who signed. `stamped_at`: RFC 3339, from the time stamp, never from the signer's own clock."""
+
+    role: Literal["notary", "office"]
+    name: str
+    issuer: str
+    certificate_sha256: str
+    stamped_at: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """By the file alone: whether the deed was revoked since is for the register to say."""
+
+    verdict: Word
+    sentence: Mapping[str, str]
+    reasons: tuple[Reason, ...]
+    steps: tuple[Step, ...]
+    sha256: str
+    size: int
+    checked_at: str
+    test: bool | None = None
+    number: str | None = None
+    office: str | None = None
+    issued_on: str | None = None
+    stamped_at: str | None = None
+    signers: tuple[Signature, ...] = ()
+    format: str = field(default="yuanzheng-verdict/1")
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT[self.verdict]
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self) | {"sentence": dict(self.sentence)}
+
+
+def from_json(data: Mapping[str, Any]) -> Verdict:
+    """The inverse of `Verdict.json`; KeyError or TypeError where it is not one."""
+    plain = dict(data)
+    plain["reasons"] = tuple(Reason(**r) for r in data["reasons"])
+    plain["steps"] = tuple(Step(**s) for s in data["steps"])
+    plain["signers"] = tuple(Signature(**s) for s in data["signers"])
+    return Verdict(**plain)
+
+
+def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
+    """The answer first, for somebody at a counter."""
+    if word == "valid":
+        zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
+        en = (
+            f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
+            "unchanged since it was signed and sealed."
+        )
+        if found["test"]:
+            zh += "这是测试件，没有法律效力。"
+            en += " It is a TEST document without legal force."
+        return {
+            "zh": zh + "本结论只看文件本身；此后是否撤销，请向出具机构查询。",
+            "en": en + " By the file alone; ask the issuing office whether it was revoked since.",
+        }
+    assert reason is not None
+    if word == "unknown":
+        return {"zh": f"无法判断：{reason.zh}。", "en": f"Cannot tell: {reason.en}."}
+    return {"zh": f"无效，请勿采信：{reason.zh}。", "en": f"Not valid, do not rely on it: {reason.en}."}

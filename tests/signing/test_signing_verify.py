@@ -1,0 +1,403 @@
+import io
+import json
+import random
+import re
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import make_facts
+from cryptography.hazmat.primitives import serialization as form
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pyhanko.pdf_utils import generic
+from pyhanko.sign import signers
+
+from signing import pades, render, shape
+from signing.body import inside
+from signing.stamp import LocalStamper
+from signing.throwaway import authority
+from signing.tsa import StampUnit
+from signing.verdict import from_json
+from signing.verify import Trust, examine, verify
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs/formats/verdict.schema.json").read_text("utf-8"))
+
+
+def ends(data: bytes) -> list[int]:
+    """Where each revision ends."""
+    _, signed = shape.read(data)
+    return [s.end for s in signed]
+
+
+def stamped(data: bytes, house) -> bytes:
+    """Anybody can get a genuine stamp over anything from the trusted authority."""
+    writer = pades._Writer(io.BytesIO(data))
+    last = signers.PdfTimeStamper(pades._Stamps(house.stamper), field_name=pades.STAMP_FIELD)
+    return last.timestamp_pdf(writer, "sha256").getvalue()
+
+
+@pytest.mark.req("C1")
+def test_a_genuine_deed_is_valid(deed, trust, facts):
+    verdict = examine(deed, trust)
+    assert verdict.verdict == "valid"
+    assert verdict.exit_code == 0
+    assert (verdict.number, verdict.office, verdict.test) == (facts["number"], facts["office"]["name"], True)
+    assert [s.role for s in verdict.signers] == ["notary", "office"]
+    assert "测试件，没有法律效力" in verdict.sentence["zh"]
+    assert [s.outcome for s in verdict.steps] == ["passed"] * 8 + ["not done"]
+    Draft202012Validator(SCHEMA).validate(json.loads(json.dumps(verdict.json())))
+    assert from_json(json.loads(json.dumps(verdict.json()))) == verdict
+
+
+def test_without_a_root_nothing_is_valid_and_a_changed_byte_is_still_invalid(deed):
+    verdict = examine(deed)
+    assert (verdict.verdict, verdict.exit_code, verdict.reasons[0].code) == ("unknown", 2, "trust.not-given")
+    changed = bytearray(deed)
+    changed[5000] ^= 1
+    assert examine(bytes(changed)).verdict == "invalid"
+
+
+def test_a_foreign_root_makes_it_invalid(deed):
+    other = authority("别的机构").root
+    verdict = examine(deed, Trust((other,), (other,)))
+    assert (verdict.verdict, verdict.reasons[0].code) == ("invalid", "trust.stamp")
+
+
+def test_a_stamp_root_makes_no_notary(deed, house):
+    """In a trust file only the first certificate vouches for signers."""
+    other = authority("别的机构").root
+    pem = other.public_bytes(form.Encoding.PEM) + house.root.public_bytes(form.Encoding.PEM)
+    verdict = examine(deed, Trust.from_pem(pem))
+    assert (verdict.verdict, verdict.reasons[0].code) == ("invalid", "trust.foreign")
+
+
+def test_a_look_alike_authority_is_foreign(trust, body, house):
+    """Same names, same office, other keys: names prove nothing."""
+    fake = authority.__wrapped__(house.office)
+    forged = pades.seal(body, fake.notary("样本丙", "notary-1"), fake.seal, house.stamper)
+    assert examine(forged, trust).reasons[0].code == "trust.foreign"
+    assert examine(forged, Trust((fake.root,), (house.root,))).verdict == "valid"
+
+
+# ---- every bit
+
+
+@pytest.mark.req("C1")
+def test_no_changed_bit_is_accepted(deed, trust):
+    """360 flips: a third in the last stamp's container, the only bytes that no signature covers."""
+    dice = random.Random(20261123)
+    _, signed = shape.read(deed)
+    hole = range(signed[-1].ranges[1], signed[-1].ranges[2])
+    used = hole[: 2 * len(signed[-1].der) + 1]
+    places = [dice.choice(used) for _ in range(120)] + [dice.choice(hole) for _ in range(20)]
+    places += [dice.randrange(len(deed)) for _ in range(220)]
+    accepted = []
+    for place in places:
+        changed = bytearray(deed)
+        changed[place] ^= 1 << dice.randrange(8)
+        if examine(bytes(changed), trust).verdict != "invalid":
+            accepted.append(place)
+    assert accepted == []
+
+
+def test_hex_digits_in_small_letters_are_another_file(deed, trust):
+    _, signed = shape.read(deed)
+    first, second = signed[-1].ranges[1:3]
+    changed = deed[:first] + deed[first:second].lower() + deed[second:]
+    assert examine(changed, trust).reasons[0].code == "shape.container"
+
+
+# ---- files with more or less in them
+
+
+@pytest.mark.parametrize("tail", [b"\n", b"\0", b"%%EOF\n", b"% note\n%%EOF\n", b"x" * 5000])
+def test_appended_bytes_are_refused(deed, trust, tail):
+    assert examine(deed + tail, trust).verdict == "invalid"
+
+
+def test_a_deed_cut_back_to_an_earlier_signature_is_refused(deed, trust, house):
+    for end in [*ends(deed)[:2], len(deed) - 1, len(deed) // 2]:
+        assert examine(deed[:end], trust).verdict == "invalid"
+    # and stamped again, as who strips a stamp would do
+    assert examine(stamped(deed[: ends(deed)[0]], house), trust).verdict == "invalid"
+
+
+def test_a_stripped_and_renewed_stamp_alone_changes_nothing(deed, trust, house):
+    """The same deed with a later genuine stamp is the same deed."""
+    assert examine(stamped(deed[: ends(deed)[1]], house), trust).verdict == "valid"
+
+
+def _note_over_the_page(writer):
+    page = writer.root["/Pages"]["/Kids"][0]
+    note = generic.DictionaryObject(
+        {
+            generic.pdf_name("/Type"): generic.pdf_name("/Annot"),
+            generic.pdf_name("/Subtype"): generic.pdf_name("/FreeText"),
+            generic.pdf_name("/Rect"): generic.ArrayObject(map(generic.NumberObject, (50, 50, 400, 400))),
+            generic.pdf_name("/Contents"): generic.pdf_string("本金人民币肆佰捌拾万元"),
+        }
+    )
+    page["/Annots"].append(writer.add_object(note))
+    writer.update_container(page["/Annots"])
+
+
+def _other_title(writer):
+    info = writer._info.get_object()
+    info["/Title"] = generic.pdf_string("另一份")
+    writer.mark_update(writer._info)
+
+
+def _other_content(writer):
+    page = writer.root["/Pages"]["/Kids"][0]
+    stream = generic.StreamObject(stream_data=b"0 0 600 800 re f")
+    page["/Contents"] = writer.add_object(stream)
+    writer.update_container(page)
+
+
+def _open_action(writer):
+    writer.root["/OpenAction"] = generic.DictionaryObject(
+        {
+            generic.pdf_name("/S"): generic.pdf_name("/JavaScript"),
+            generic.pdf_name("/JS"): generic.pdf_string("x"),
+        }
+    )
+    writer.update_root()
+
+
+def _other_attachment(writer):
+    names = writer.root["/Names"]["/EmbeddedFiles"]["/Names"]
+    spec = names[1]
+    spec["/Desc"] = generic.pdf_string("other")
+    writer.update_container(spec)
+
+
+ATTACKS = [_note_over_the_page, _other_title, _other_content, _open_action, _other_attachment]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("where", ["with the stamp", "before the stamp", "behind the stamp"])
+@pytest.mark.req("C1")
+def test_changes_under_a_genuine_new_stamp_are_refused(deed, trust, house, attack, where):
+    """Whoever strips the outer stamp may append what he likes and buy a new stamp from the trusted
+    authority."""
+    base = deed if where == "behind the stamp" else deed[: ends(deed)[1]]
+    writer = pades._Writer(io.BytesIO(base))
+    attack(writer)
+    if where == "with the stamp":
+        last = signers.PdfTimeStamper(pades._Stamps(house.stamper), field_name=pades.STAMP_FIELD)
+        forged = last.timestamp_pdf(writer, "sha256").getvalue()
+    else:
+        out = io.BytesIO()
+        writer.write(out)
+        forged = stamped(out.getvalue(), house) if where == "before the stamp" else out.getvalue()
+    verdict = examine(forged, trust)
+    assert verdict.verdict == "invalid"
+    assert verdict.reasons[0].code in (
+        "changes.after-seal",
+        "shape.other",
+        "shape.appended",
+        "file.unreadable",
+    )
+
+
+def test_a_visible_stamp_field_is_refused(deed, trust, house):
+    writer = pades._Writer(io.BytesIO(deed[: ends(deed)[1]]))
+    from pyhanko.sign.fields import SigFieldSpec, append_signature_field
+
+    append_signature_field(writer, SigFieldSpec(pades.STAMP_FIELD, on_page=0, box=(50, 50, 500, 700)))
+    last = signers.PdfTimeStamper(pades._Stamps(house.stamper), field_name=pades.STAMP_FIELD)
+    forged = last.timestamp_pdf(writer, "sha256").getvalue()
+    assert examine(forged, trust).verdict == "invalid"
+
+
+# ---- who signed
+
+
+def test_roles_cannot_be_exchanged(body, trust, house, bob):
+    for notary, office in ((house.seal, bob), (bob, bob), (house.seal, house.seal)):
+        forged = pades.seal(body, notary, office, house.stamper)
+        assert examine(forged, trust).verdict == "invalid"
+
+
+def test_a_notary_whom_the_deed_does_not_name_is_refused(body, trust, house):
+    for name, ident in (("样本戊", "notary-1"), ("样本丙", "notary-2")):
+        forged = pades.seal(body, house.notary(name, ident), house.seal, house.stamper)
+        assert examine(forged, trust).reasons[0].code == "facts.signer"
+
+
+def test_a_stamp_by_the_seals_key_or_from_the_future_is_refused(body, trust, house, bob):
+    class Careless(LocalStamper):
+        def stamp(self, digest):
+
+            from signing import stamp
+            from signing.stamp import Reply, Token
+
+            answer = Reply.load(self.unit.respond(stamp.request(digest, 5)))
+            return Token(answer["time_stamp_token"].dump(), datetime.now(UTC), house.root, frozenset())
+
+    ahead = StampUnit(house.stamper.unit.signer, lambda: datetime.now(UTC) + timedelta(days=2))
+    for unit in (StampUnit(house.seal), ahead):
+        forged = pades.seal(body, bob, house.seal, Careless(unit, ()))
+        assert examine(forged, trust).verdict == "invalid"
+
+
+def test_an_expired_certificate_of_a_signer_stays_valid_by_its_stamp(deed, trust):
+    assert examine(deed, trust, now=datetime.now(UTC) + timedelta(days=365 * 4)).verdict == "valid"
+
+
+def test_a_clock_before_the_stamp_is_refused(deed, trust):
+    assert examine(deed, trust, now=datetime.now(UTC) - timedelta(days=1)).verdict == "invalid"
+
+
+def test_pages_and_facts_must_agree_even_if_signed(house, bob, trust):
+    import pikepdf
+
+    facts = make_facts()
+    with pikepdf.open(io.BytesIO(render.deed(facts))) as pdf:
+        facts["number"] = "（2026）渝示证字第99号"
+        pdf.attachments["facts.json"] = pikepdf.AttachedFileSpec(pdf, json.dumps(facts).encode(), filename="facts.json")
+        out = io.BytesIO()
+        pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    forged = pades.seal(out.getvalue(), bob, house.seal, house.stamper)
+    assert examine(forged, trust).verdict == "invalid"
+
+
+# ---- hostile bytes, limits, command line
+
+
+@given(st.binary(max_size=3000))
+@settings(max_examples=150, deadline=None)
+def test_random_bytes_are_invalid_never_an_exception(raw):
+    assert examine(raw).verdict == "invalid"
+    assert examine(b"%PDF-1.7\n" + raw).verdict == "invalid"
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_cut_and_joined_deeds_are_invalid(deed, trust, data):
+    a, b = sorted((data.draw(st.integers(0, len(deed))), data.draw(st.integers(0, len(deed)))))
+    middle = data.draw(st.binary(max_size=40))
+    changed = deed[:a] + middle + deed[b:]
+    if changed != deed:
+        assert examine(changed, trust).verdict == "invalid"
+
+
+def test_the_child_says_the_same(deed, trust):
+    here, there = examine(deed, trust), verify(deed, trust)
+    assert there.verdict == "valid"
+    assert there.steps == here.steps
+    assert verify(b"%PDF-1.7 rubbish", trust).verdict == "invalid"
+    assert verify(b"%PDF-1.7" + b"0" * 31_000_000).reasons[0].code == "file.size"
+
+
+def test_a_file_that_needs_too_much_memory_or_time_is_invalid(monkeypatch, deed, trust):
+    import signing.verify as room
+
+    monkeypatch.setattr(room, "SECONDS", 0)  # the parent's patience; the child keeps its own
+    assert verify(deed, trust).reasons[0].code == "file.limits"
+
+
+def test_a_bomb_kills_the_child_only(monkeypatch):
+    import zlib
+
+    bomb = zlib.compress(b"\0" * 900_000_000, 1)
+    pdf = b"%PDF-1.7\n1 0 obj\n<</Type/XRef/Size 90000000/W[1 4 1]/Root 1 0 R/Filter/FlateDecode/Length "
+    pdf += b"%d>>\nstream\n" % len(bomb) + bomb + b"\nendstream\nendobj\nstartxref\n9\n%%EOF\n"
+    assert verify(pdf).verdict == "invalid"
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, "-m", "signing", *args], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_line_answers_by_exit_code(deed, house, tmp_path):
+    (tmp_path / "deed.pdf").write_bytes(deed)
+    (tmp_path / "bad.pdf").write_bytes(deed[:-2] + b"\n\n")
+    (tmp_path / "trust.pem").write_bytes(house.root.public_bytes(form.Encoding.PEM))
+    good = run("verify", tmp_path / "deed.pdf", "--trust", tmp_path / "trust.pem", "--json")
+    assert (good.returncode, json.loads(good.stdout)["verdict"]) == (0, "valid")
+    bad = run("verify", tmp_path / "bad.pdf", "--trust", tmp_path / "trust.pem")
+    assert bad.returncode == 1
+    assert bad.stdout.startswith("无效，请勿采信")
+    assert run("verify", tmp_path / "deed.pdf").returncode == 2
+    assert run("verify", tmp_path / "none.pdf").returncode == 64
+    assert run("verify").returncode == 64
+    assert run("verify", tmp_path / "deed.pdf", "--trust", tmp_path / "deed.pdf").returncode == 64
+
+
+def test_verifying_needs_nothing_of_ours_but_signing(deed, house, tmp_path):
+    import shutil
+
+    shutil.copytree(ROOT / "signing", tmp_path / "signing")
+    (tmp_path / "deed.pdf").write_bytes(deed)
+    (tmp_path / "trust.pem").write_bytes(house.root.public_bytes(form.Encoding.PEM))
+    command = [sys.executable, "-m", "signing", "verify", "deed.pdf", "--trust", "trust.pem"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""})
+    assert (done.returncode, done.stdout.split("：")[0]) == (0, "有效")
+
+
+def test_every_reason_is_documented():
+    documented = (ROOT / "docs/formats/README.md").read_text("utf-8")
+    source = "".join(p.read_text("utf-8") for p in (ROOT / "signing").glob("*.py"))
+    codes = set(re.findall(r'(?:Refused|Reason)\(\s*"([a-z]+\.[a-z-]+)"', source))
+    assert len(codes) > 15
+    assert {c for c in codes if f"`{c}`" not in documented} == set()
+
+
+def test_facts_in_deeds_out_and_none_alike(tmp_path):
+    made = run("sign", ROOT / "signing/examples/facts.json", tmp_path / "o.pdf", "--count", "3")
+    assert made.returncode == 0, made.stderr
+    trust = Trust.from_pem((tmp_path / "o.trust.pem").read_bytes())
+    deeds = [(tmp_path / f"o-{n:06d}.pdf").read_bytes() for n in (1, 2, 3)]
+    verdicts = [examine(d, trust) for d in deeds]
+    assert {v.verdict for v in verdicts} == {"valid"}
+    assert len({v.number for v in verdicts}) == 3
+    inner = [inside(d).facts for d in deeds]
+    assert len({p["name"] for f in inner for p in f["parties"]}) == 6
+    assert len({f["instrument"]["paragraphs"][-1] for f in inner}) == 3
+    assert all(len(f["instrument"]["paragraphs"][-1]) >= 300 for f in inner)
+    assert run("sign", tmp_path / "o.trust.pem", tmp_path / "x.pdf").returncode == 1
+    assert not (tmp_path / "x.pdf").exists()
+
+
+# ---- bundle
+
+
+def bundle(files: dict[str, bytes], manifest: bytes | None = None) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as zipped:
+        if manifest is not None:
+            zipped.writestr("manifest.json", manifest)
+        for name, data in files.items():
+            zipped.writestr(name, data)
+    return out.getvalue()
+
+
+def test_a_bundle_fits_its_deed_or_is_named(house, bob, trust):
+    import hashlib
+
+    files = {"recording/1.webm": b"frames", "minutes.pdf": b"minutes"}
+    listed = [{"name": n, "sha256": hashlib.sha256(d).hexdigest(), "size": len(d)} for n, d in files.items()]
+    manifest = json.dumps({"files": listed}).encode()
+    facts = make_facts()
+    facts["attachments"] = {"evidence": {"sha256": hashlib.sha256(manifest).hexdigest()}}
+    own = pades.seal(render.deed(facts), bob, house.seal, house.stamper)
+    assert examine(own, trust, bundle=bundle(files | {"deed.pdf": own}, manifest)).verdict == "valid"
+    for wrong in (
+        bundle(files | {"minutes.pdf": b"minutez"}, manifest),
+        bundle({"minutes.pdf": b"minutes"}, manifest),
+        bundle(files, manifest + b" "),
+        bundle(files | {"deed.pdf": b"another"}, manifest),
+        bundle(files),
+        b"no zip",
+    ):
+        verdict = examine(own, trust, bundle=wrong)
+        assert (verdict.verdict, verdict.reasons[0].code) == ("invalid", "bundle.other")

@@ -1,0 +1,242 @@
+# ruff: noqa: ASYNC240  files are touched at start and stop only, when no packet waits
+"""
+The worker: one asyncio process that holds rooms and answers the office on a Unix socket.
+
+Whoever can open the socket is the office: it is created with mode 0600 in a folder of the office's.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from webrtc import peer, protocol
+from webrtc.archive import Writer
+from webrtc.errors import BadRequest, Busy, MediaError, NoSpace, NoSuchRoom, RoomDiffers
+from webrtc.protocol import (
+    CloseLeg,
+    CloseRoom,
+    Health,
+    Mark,
+    Offer,
+    OpenRoom,
+    Request,
+    Send,
+    Snapshot,
+    Status,
+    StopRecording,
+)
+from webrtc.room import MANIFEST, Room
+from webrtc.sampler import Sampler
+
+log = logging.getLogger(__name__)
+
+MAX_ROOMS = 40
+MAX_HALF_OPEN = 20
+TICK_S = 0.05
+
+
+class Engine:
+    """Rooms by name. Every method runs on the loop."""
+
+    def __init__(self, recordings: Path) -> None:
+        self.recordings = recordings
+        self.rooms: dict[str, Room] = {}
+        self.lag = 0.0  # worst lateness of the clock lately, seconds
+        self._writer, self._sampler = Writer(), Sampler()
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._offers = 0
+
+    async def answer(self, request: Request) -> dict[str, Any]:
+        """One request's answer. Raises MediaError."""
+        match request:
+            case OpenRoom():
+                return await self.open_room(request)
+            case Health():
+                return self.health()
+            case CloseRoom():
+                return await self._close_room(request.room)
+        room = self.rooms.get(request.room)
+        if room is None:
+            raise NoSuchRoom("the room is not open here")
+        match request:
+            case Offer(leg=leg, sdp=sdp, type=kind):
+                return await self._offer(room, leg, sdp, kind)
+            case Send(leg=to, event=event):
+                return {"sent": room.send(to, event)}
+            case Mark(phase=phase):
+                return await room.mark(phase)
+            case Snapshot(leg=leg):
+                return await room.snapshot(leg)
+            case Status():
+                return room.status()
+            case StopRecording(leg=leg):
+                return await room.stop_recording(leg)
+            case CloseLeg(leg=leg):
+                await room.close_leg(leg)
+                return {}
+        raise BadRequest("a verb that is not answered here")
+
+    async def open_room(self, asked: OpenRoom) -> dict[str, Any]:
+        """Open, continue after a restart, or say that it is open already."""
+        async with self._opening.setdefault(asked.room, asyncio.Lock()):
+            if room := self.rooms.get(asked.room):
+                if room.asked.key != asked.key or room.asked.legs != asked.legs:
+                    raise RoomDiffers("the room is open with another key or other legs")
+                return {"room": asked.room, "resumed": False, "next_segment": room._next}
+            if len(self.rooms) >= MAX_ROOMS:
+                raise Busy("the worker has no place for another room")
+            promised = sum(r.asked.limits.expected_bytes for r in self.rooms.values())
+            if self.free_bytes() < 2 * asked.limits.expected_bytes + promised:
+                raise NoSpace("less free space than twice what the recording may need")
+            room = Room(asked, self.recordings / asked.room, self._writer, self._sampler)
+            resumed = await room.open()
+            self.rooms[asked.room] = room
+            return {"room": asked.room, "resumed": resumed, "next_segment": room._next}
+
+    def health(self) -> dict[str, Any]:
+        """How the worker does. `half_open` connections are answered and not yet connected."""
+        jobs, size = self._writer.backlog
+        lag, self.lag = self.lag, 0.0
+        return {
+            "rooms": len(self.rooms),
+            "legs": sum(len(r.legs) for r in self.rooms.values()),
+            "half_open": self._half_open(),
+            "lag_ms": round(lag * 1000, 1),
+            "recorder": {
+                "age": round(time.monotonic() - self._writer.beat, 3),
+                "queued": {"jobs": jobs, "bytes": size},
+            },
+            "free_bytes": self.free_bytes(),
+            "pid": os.getpid(),
+        }
+
+    def free_bytes(self) -> int:
+        """Bytes free where recordings go."""
+        room = os.statvfs(self.recordings)
+        return room.f_bavail * room.f_frsize
+
+    async def run(self) -> None:
+        """The clock of all rooms; ends when cancelled."""
+        due = time.monotonic()
+        while True:
+            due = max(due + TICK_S, time.monotonic() - TICK_S)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            self.lag = max(self.lag, now - due)
+            for room in list(self.rooms.values()):
+                try:
+                    room.tick(now)
+                except Exception:
+                    log.exception("a room's clock")
+
+    async def stop(self) -> None:
+        """End in order: segments closed with cause `worker`, rooms left to be continued."""
+        for room in self.rooms.values():
+            with contextlib.suppress(Exception):
+                await room.abandon()
+        await self._sampler.close()
+        await asyncio.to_thread(self._writer.stop)
+
+    async def _offer(self, room: Room, leg: str, sdp: str, kind: str) -> dict[str, Any]:
+        if self._half_open() + self._offers >= MAX_HALF_OPEN:
+            raise Busy("too many connections are just being made; try again in some seconds")
+        self._offers += 1
+        try:
+            return await room.offer(leg, sdp, kind)
+        finally:
+            self._offers -= 1
+
+    def _half_open(self) -> int:
+        return sum(len(room.joining) for room in self.rooms.values())
+
+    async def _close_room(self, name: str) -> dict[str, Any]:
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            room = self.rooms.get(name)
+            if room is not None:
+                manifest = await room.close()
+                del self.rooms[name]
+                return manifest
+        try:
+            manifest = json.loads((self.recordings / name / MANIFEST).read_bytes())
+        except FileNotFoundError:
+            raise NoSuchRoom("the room is not open here") from None
+        assert isinstance(manifest, dict)
+        return manifest
+
+
+async def serve(socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None) -> None:
+    """Run a worker until SIGTERM or SIGINT. Raises Unfit, and RuntimeError if the socket is in use."""
+    peer.self_test()
+    if host:
+        peer.bind_to(host)
+    await peer.self_test_call()
+    recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = Engine(recordings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    clock = asyncio.ensure_future(engine.run())
+    servers: list[asyncio.Server] = []
+    if socket_path is not None:
+        servers.append(await _listen(engine, socket_path))
+    if open_door_port is not None:
+        from webrtc.door import open_door
+
+        servers.append(await open_door(engine, open_door_port))
+    log.info("media worker ready")
+    print("media worker ready", flush=True)
+    try:
+        await stop.wait()
+    finally:
+        for server in servers:
+            server.close()
+        clock.cancel()
+        await engine.stop()
+        if socket_path is not None:
+            socket_path.unlink(missing_ok=True)
+
+
+async def _listen(engine: Engine, path: Path) -> asyncio.Server:
+    if path.exists():
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                path.unlink()  # a killed worker's
+            else:
+                raise RuntimeError(f"another worker answers on {path}")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await asyncio.wait_for(reader.readline(), 30):
+                writer.write(protocol.answer_line(await _answer(engine, line)))
+                await writer.drain()
+        except (ValueError, TimeoutError, OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(talk, str(path), limit=256 * 1024)
+    finally:
+        os.umask(before)
+
+
+async def _answer(engine: Engine, line: bytes) -> dict[str, Any] | MediaError:
+    try:
+        return await engine.answer(protocol.from_line(line))
+    except MediaError as error:
+        return error
+    except Exception as error:
+        log.exception("a request was not answered")
+        return MediaError(f"the worker failed: {type(error).__name__}")

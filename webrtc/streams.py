@@ -1,0 +1,234 @@
+"""
+One direction of one kind of media: what comes in, what goes out. No clock and no socket of its own.
+
+`Incoming` counts, asks for what is missing, and gives packets back in order. `Outgoing` rewrites a source's
+packets onto one continuous stream: when the source is replaced, sequence numbers and timestamps carry on,
+or the receiver's replay check would refuse every packet of the new source for good.
+"""
+
+from dataclasses import dataclass, field
+
+from webrtc import packets
+from webrtc.packets import Rtp
+
+RATES = {"video": 90000, "audio": 48000}
+HISTORY = 512
+WAIT_S = {"video": 1.0, "audio": 0.4}
+NACK_TRIES = 8
+
+
+@dataclass
+class _Missing:
+    since: float
+    tries: int = 0
+    asked: float = -1.0
+
+
+@dataclass
+class Incoming:
+    """One received stream. `kind` is audio or video; times are monotonic seconds."""
+
+    kind: str
+    ssrc: int | None = None
+    count: int = 0
+    highest: int = 0  # extended sequence number
+    base: int = 0
+    jitter: float = 0.0
+    last: float = 0.0
+    given_up: int = 0  # packets that never came, in the order of recording
+    missing: dict[int, _Missing] = field(default_factory=dict)
+    report: tuple[packets.SenderReport, float] | None = None
+    _transit: float | None = None
+    _before: tuple[int, int] = (0, 0)  # (expected, received) at the last report
+    _next: int = 0
+    _skipped: bool = False
+    _waiting: dict[int, Rtp] = field(default_factory=dict)
+
+    def account(self, rtp: Rtp, now: float) -> bool:
+        """Count the packet; false if it is not of this stream or an old one again."""
+        if self.ssrc is None:
+            self.ssrc = rtp.ssrc
+            self.highest = self.base = self._next = rtp.seq + (1 << 16)
+        elif rtp.ssrc != self.ssrc:
+            return False
+        number = self._extended(rtp.seq)
+        if number > self.highest:
+            if number - self.highest > 3000:  # the sender began anew; nothing between will come
+                self._skip_to(number)
+            else:
+                for n in range(self.highest + 1, number):
+                    self.missing[n] = _Missing(now)
+            self.highest = number
+        else:
+            self.missing.pop(number, None)
+        self.count += 1
+        self.last = now
+        transit = now * RATES[self.kind] - rtp.ts
+        if self._transit is not None:
+            change = abs(transit - self._transit)
+            if change < RATES[self.kind]:
+                self.jitter += (change - self.jitter) / 16  # RFC 3550 A.8
+        self._transit = transit
+        return number >= self._next
+
+    def order(self, rtp: Rtp | None, now: float) -> list[Rtp | None]:
+        """The packets whose turn has come; None is one that never will. `rtp` None: only time passed."""
+        if rtp is not None:
+            self._waiting.setdefault(self._extended(rtp.seq), rtp)
+        ready: list[Rtp | None] = [None] if self._skipped else []
+        self._skipped = False
+        while self._waiting:
+            here = self._waiting.pop(self._next, None)
+            if here is None:
+                lost = self.missing.get(self._next)
+                if lost is not None and now - lost.since < WAIT_S[self.kind] and len(self._waiting) < HISTORY:
+                    break
+                self.missing.pop(self._next, None)
+                self.given_up += 1
+            ready.append(here)
+            self._next += 1
+        return ready
+
+    def flush(self) -> list[Rtp | None]:
+        """What still waits, in order, when nothing more will come."""
+        ready: list[Rtp | None] = []
+        for number in sorted(self._waiting):
+            if number != self._next:
+                ready.append(None)
+                self.given_up += number - self._next
+            ready.append(self._waiting[number])
+            self._next = number + 1
+        self._waiting.clear()
+        return ready
+
+    def wanted(self, now: float, rtt: float) -> list[int]:
+        """Sequence numbers to ask for (again): at once, then every round trip, while young."""
+        ask = []
+        for number, m in list(self.missing.items()):
+            if now - m.since > WAIT_S[self.kind]:
+                if number < self._next:
+                    del self.missing[number]
+            elif m.tries < NACK_TRIES and now - m.asked >= max(0.03, 1.2 * rtt):
+                m.tries, m.asked = m.tries + 1, now
+                ask.append(number & 0xFFFF)
+        return ask[:127]
+
+    def receiver_report(self, now: float) -> packets.Report | None:
+        """What RFC 3550 A.3 makes of the counts since the last report."""
+        if self.ssrc is None:
+            return None
+        expected = self.highest - self.base + 1
+        new_expected = expected - self._before[0]
+        new_lost = new_expected - (self.count - self._before[1])
+        self._before = (expected, self.count)
+        fraction = max(0, min(255, (new_lost << 8) // new_expected)) if new_expected > 0 else 0
+        lsr = dlsr = 0
+        if self.report:
+            lsr = self.report[0].ntp >> 16 & 0xFFFFFFFF
+            dlsr = int((now - self.report[1]) * 65536)
+        highest = (self.highest - (1 << 16)) & 0xFFFFFFFF
+        lost = expected - self.count
+        return packets.Report(self.ssrc, fraction, lost, highest, int(self.jitter), lsr, dlsr)
+
+    def _extended(self, seq: int) -> int:
+        near = self.highest
+        number = (near & ~0xFFFF) | seq
+        if number - near > 0x8000:
+            number -= 1 << 16
+        elif near - number > 0x8000:
+            number += 1 << 16
+        return number
+
+    def _skip_to(self, number: int) -> None:
+        self.missing.clear()
+        self.given_up += 1
+        self._waiting.clear()
+        self._skipped = True
+        self._next = number
+
+
+@dataclass
+class Outgoing:
+    """One sent stream on `ssrc`, fed by one source after another."""
+
+    kind: str
+    pt: int
+    ssrc: int
+    count: int = 0
+    octets: int = 0
+    _source: object = None
+    _shift: tuple[int, int] = (0, 0)  # added to sequence number and timestamp
+    _first: int = 0  # the source's sequence number with which it began
+    _last: tuple[int, int, float] | None = None
+    _history: dict[int, bytes] = field(default_factory=dict)
+
+    def forward(self, source: object, rtp: Rtp, now: float) -> bytes | None:
+        """The packet to send for `rtp`, or None: a new source of pictures begins with a key frame."""
+        if source is not self._source and not self._switch(source, rtp, now):
+            return None
+        if (rtp.seq - self._first) & 0xFFFF > 0x8000 and self.count < 0x8000:
+            return None  # from before the switch
+        seq, ts = (rtp.seq + self._shift[0]) & 0xFFFF, (rtp.ts + self._shift[1]) & 0xFFFFFFFF
+        data = packets.build_rtp(self.pt, rtp.marker, seq, ts, self.ssrc, rtp.payload)
+        if self._last is None or 0 < (seq - self._last[0]) & 0xFFFF < 0x8000:
+            self._last = (seq, ts, now)
+        self._history[seq % HISTORY] = data
+        self.count += 1
+        self.octets += len(rtp.payload)
+        return data
+
+    def again(self, seq: int) -> bytes | None:
+        """What was sent under `seq`, if it is still kept."""
+        data = self._history.get(seq % HISTORY)
+        return data if data and data[2:4] == seq.to_bytes(2, "big") else None
+
+    def report(self, source: object, sr: packets.SenderReport) -> packets.SenderReport | None:
+        """The source's clock pair on this stream's timestamps, for lip sync at the receiver."""
+        if source is not self._source or not self.count:
+            return None
+        ts = (sr.ts + self._shift[1]) & 0xFFFFFFFF
+        return packets.SenderReport(self.ssrc, sr.ntp, ts, self.count, self.octets)
+
+    def _switch(self, source: object, rtp: Rtp, now: float) -> bool:
+        if self.kind == "video":
+            body = packets.vp8_body(rtp.payload)
+            if body is None or not body[0] or not packets.is_key(body[1]):
+                return False
+        self._source, self._first = source, rtp.seq
+        if self._last is not None:
+            seq, ts, when = self._last
+            passed = max(1, int((now - when) * RATES[self.kind]))
+            self._shift = ((seq + 1 - rtp.seq) & 0xFFFF, (ts + passed - rtp.ts) & 0xFFFFFFFF)
+        return True
+
+
+@dataclass
+class Frames:
+    """VP8 packets in order to whole frames, bit for bit; a frame that misses a packet is not given."""
+
+    broken: int = 0
+    _parts: list[bytes] = field(default_factory=list)
+    _whole: bool = False
+    _ts: int = -1
+
+    def add(self, rtp: Rtp | None) -> tuple[int, bytes] | None:
+        """(RTP time, frame) when `rtp` completes one; None stands for a lost packet."""
+        if rtp is None:
+            self.broken += self._whole
+            self._whole = False
+            return None
+        body = packets.vp8_body(rtp.payload)
+        if body is None:  # padding
+            return None
+        begins, data = body
+        if begins and (rtp.ts != self._ts or not self._parts):
+            self._parts, self._whole, self._ts = [data], True, rtp.ts
+        else:
+            self._parts.append(data)
+        if sum(map(len, self._parts)) > 4 << 20:
+            self._parts, self._whole = [], False
+        if not rtp.marker:
+            return None
+        frame, whole = b"".join(self._parts), self._whole
+        self._parts, self._whole = [], False
+        return (rtp.ts, frame) if whole and frame else None
