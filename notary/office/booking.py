@@ -105,6 +105,8 @@ def book(db: Session, case: Case, starts_at: datetime, zone: str, by: Actor, now
         raise BadInput({"zone": _("我们不认识这个时区。")})
     day = starts_at.astimezone(ZoneInfo(rules().profile.zone)).date()
     able = sorted(notaries_for(db, case), key=lambda one: one.id != case.notary_id)
+    if day not in days_ahead(now):
+        raise BadInput({"slot": _("这个时间不能约。请从列出的时间里选一个。")})
     _one_by_one(db, able)
     if starts_at not in {free.starts_at for free in free_slots(db, case, day, now)}:
         raise BadInput({"slot": _("这个时间刚刚被别人约走了，或者已经过了。请换一个。")})

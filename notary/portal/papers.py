@@ -19,6 +19,7 @@ from notary.office import safe
 from notary.portal.doors import actor, only, parts
 from notary.portal.filing import Answer, _place, about, own
 from notary.portal.tasks import after, by_material, tasks_of
+from notary.redraw import LARGEST
 
 papers = Blueprint("papers", __name__)
 SHUT_IN = "default-src 'none'; img-src 'self'; style-src 'none'; sandbox; frame-ancestors 'none'"
@@ -53,7 +54,7 @@ def _page(db: Session, case: Case, is_card: bool, errors: dict[str, str]) -> str
         promised=office.promised(case),
         missing=office.missing_materials(db, case),
         onwards=after(tasks, key, case),
-        largest=intake.LARGEST,
+        largest=LARGEST,
         errors=errors,
     )
 
@@ -75,7 +76,7 @@ def add(case_id: UUID, material: str) -> Answer:
         file = request.files.get("file")
         if file is None or not file.filename:
             raise BadInput({"file": _("还没有选文件。请拍一张照片，或者选一个文件。")})
-        data = file.stream.read(intake.LARGEST + 1)
+        data = file.stream.read(LARGEST + 1)
         clean = intake.clean(data, known.accepts)
         with parts().db.begin() as db:
             case = own(db, case_id, lock=True)

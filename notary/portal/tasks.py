@@ -51,11 +51,11 @@ def tasks_of(db: Session, case: Case, now: datetime) -> list[Task]:
             continue
         left = tuple(problems[one.key] for one in fields if one.key in problems)
         begun = any(filed.get(one.key) for one in fields)
-        optional = not any(one.required for one in fields)
+        seen = any(one.required for one in fields) or all(one.key in filed for one in fields)
         found.append(
             Task(
                 section.key, section.title.to(language), url_for("filing.form", case_id=case.id, section=section.key),
-                not left and (begun or not optional), begun, left,
+                not left and seen, begun, left,
             )
         )  # fmt: skip
     found.append(papers("papers", _("材料"), "papers.others", False))
