@@ -51,6 +51,7 @@ def create_app(parts: Parts) -> Flask:
     Babel(app, locale_selector=words.chosen_locale)
     CSRFProtect(app)
     doors.guard(app)
+    app.before_request(_refuse_nul)
     _register(app)
     _refusals(app)
     app.after_request(_headers)
@@ -58,16 +59,29 @@ def create_app(parts: Parts) -> Flask:
     app.add_template_filter(terms.role_words, "role")
     app.add_template_filter(terms.state_words, "state")
     app.add_template_filter(terms.act_words, "act")
+    app.add_template_filter(terms.next_words, "next_step")
+    app.add_template_filter(terms.care_words, "care")
+    app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)
     return app
 
 
 def _register(app: Flask) -> None:
-    from notary.portal import applicant, public, staff
+    from notary.portal import applicant, banks, booking, desk, filing, papers, public, staff, tickets
 
-    for blueprint in (public.public, applicant.applicant, staff.staff):
+    for blueprint in (
+        public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
+        staff.staff, desk.desk, tickets.tickets, banks.banks,
+    ):  # fmt: skip
         app.register_blueprint(blueprint)
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL keeps no NUL; nobody types one."""
+    given = [*request.args.values(), *request.form.values(), *(request.view_args or {}).values()]
+    if any("\x00" in value for value in given if isinstance(value, str)):
+        raise Refusal(_("这个请求我们没看懂。"))
 
 
 def _for_templates(parts: Parts) -> dict[str, object]:
