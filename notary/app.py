@@ -29,6 +29,8 @@ CSP = (
     "connect-src 'self'; media-src 'self' blob: mediastream:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LARGEST_REQUEST = 26 * 1024 * 1024
+LARGEST_DEED = 31 * 1024 * 1024
+"""A deed of 30 MB and the form around it."""
 log = structlog.get_logger()
 
 
@@ -58,7 +60,9 @@ def create_app(parts: Parts) -> APIFlask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Babel(app, locale_selector=words.chosen_locale)
     guarded = CSRFProtect(app)
+    app.before_request(_allow_deeds)
     doors.guard(app)
+    app.before_request(_refuse_nul)
     _register(app, guarded)
     _refusals(app)
     app.after_request(_headers)
@@ -66,6 +70,9 @@ def create_app(parts: Parts) -> APIFlask:
     app.add_template_filter(terms.role_words, "role")
     app.add_template_filter(terms.state_words, "state")
     app.add_template_filter(terms.act_words, "act")
+    app.add_template_filter(terms.next_words, "next_step")
+    app.add_template_filter(terms.care_words, "care")
+    app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)
     return app
@@ -75,20 +82,27 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     from notary.portal import (
         applicant,
         bank,
+        banks,
+        booking,
         copies,
+        desk,
         drafting,
         figures,
+        filing,
         issuing,
+        papers,
         public,
         ratings,
         recordings,
         reviews,
         staff,
+        tickets,
         verify,
     )
 
     for blueprint in (
-        public.public, applicant.applicant, staff.staff, drafting.deeds, issuing.issuing, recordings.recordings,
+        public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
+        staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
         reviews.reviews, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
@@ -97,6 +111,19 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         guarded.exempt(free)
     app.security_schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     doors.only(doors.PUBLIC)(app.view_functions["openapi.spec"])
+
+
+def _allow_deeds() -> None:
+    """A deed to be verified may be larger than any paper that is handed in; set before anything reads the form."""
+    if request.endpoint in ("verify.ask", "bank.verify"):
+        request.max_content_length = LARGEST_DEED
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL keeps no NUL; nobody types one."""
+    given = [*request.args.values(), *request.form.values(), *(request.view_args or {}).values()]
+    if any("\x00" in value for value in given if isinstance(value, str)):
+        raise Refusal(_("这个请求我们没看懂。"))
 
 
 def _for_templates(parts: Parts) -> dict[str, object]:

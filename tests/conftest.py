@@ -90,7 +90,8 @@ def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     engine = engine_of(settings.database_url)
     made = Parts(
         settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(),
-        store=Store(settings.under("store")), media=MediaClient(settings.under("run", "media.sock")),
+        store=Store(settings.under("store")),
+        media=MediaClient(settings.under("run", "media.sock")),
         seal=SealClient(settings.under("run", "seal.sock")), clock=clock,
     )  # fmt: skip
     with made.db.begin() as db:

@@ -21,7 +21,6 @@ from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
 from notary.office import delivering, issuing, verifying
 from notary.portal.doors import actor, address, only, parts, visitor
-from notary.portal.verify import LARGEST_UPLOAD
 
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
 MOST_EVENTS = 200
@@ -92,7 +91,6 @@ class EventsOut(BaseModel):
 )  # fmt: skip
 @only(Role.BANK)
 def verify(json_data: Any) -> dict[str, Any]:
-    request.max_content_length = LARGEST_UPLOAD
     now, asker = parts().clock(), this_bank()
     with parts().db() as db:
         try:

@@ -188,6 +188,6 @@ def guard(app: Flask) -> None:
 
 def own_path(target: str | None, fallback: str) -> str:
     """`target` if it is a path on this origin, else `fallback`: nobody is sent elsewhere by a link."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target:
+    if target and target.isprintable() and target.startswith("/") and not target.startswith(("//", "/\\")):
         return target
     return fallback

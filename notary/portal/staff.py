@@ -152,7 +152,7 @@ def enrol_post(token: str) -> AnyResponse | tuple[str, int]:
 
 def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
     secret = session["totp"]
-    uri = pyotp.TOTP(secret).provisioning_uri(person.login, issuer_name="Yuanzheng")
+    uri = pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name="Yuanzheng")
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2)
     return render_template("staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors)
 
@@ -278,7 +278,14 @@ def home() -> AnyResponse | str:
 
 def rooms_for(role: Role) -> list[tuple[str, str, str]]:
     """The tiles of the first page: (address, title, what it is for)."""
-    rooms = [(url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙"))]
+    rooms = []
+    if role in (Role.OPERATOR, Role.ASSISTANT, Role.NOTARY):
+        rooms.append((url_for("desk.queue"), _("案子"), _("谁在等、等什么、最晚哪天")))
+    if role in (Role.OPERATOR, Role.ASSISTANT):
+        rooms.append((url_for("tickets.every"), _("电话单"), _("谁要我们打电话，谁打来了")))
+    if role == Role.ADMIN:
+        rooms.append((url_for("banks.every"), _("银行"), _("名单、接口密钥、通知地址")))
+    rooms.append((url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙")))
     if role in (Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.NOTARY):
         rooms.append((url_for("staff.list_people"), _("人员"), _("谁在岗、第二步丢了怎么恢复")))
     if role in (Role.NOTARY, Role.APPROVER, Role.ASSISTANT, Role.ADMIN):

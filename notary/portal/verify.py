@@ -18,8 +18,6 @@ from notary.office.verifying import Answer, NoMatch
 from notary.portal.doors import PUBLIC, address, only, parts
 
 verify = Blueprint("verify", __name__)
-LARGEST_UPLOAD = 31 * 1024 * 1024
-"""A deed of 30 MB and the form around it."""
 Page = tuple[str, int] | AnyResponse | str
 
 
@@ -40,7 +38,6 @@ def page() -> str:
 @only(PUBLIC)
 def ask() -> Page:
     """Number and code, or a fingerprint, or the file itself; whichever is there, the file last."""
-    request.max_content_length = LARGEST_UPLOAD
     form, now = request.form, parts().clock()
     number, code, sha256 = form.get("number", ""), form.get("code", ""), form.get("sha256", "")
     upload = request.files.get("file")

@@ -106,6 +106,21 @@ def test_no_changed_bit_is_accepted(deed, trust):
     assert accepted == []
 
 
+@pytest.mark.req("C1")
+def test_no_bit_of_a_containers_outer_frame_is_accepted(deed, trust):
+    """An outer length that takes in padding zeros was once read as the same container."""
+    _, signed = shape.read(deed)
+    first = signed[-1].ranges[1]
+    accepted = []
+    for place in range(first, first + 30):
+        for bit in range(8):
+            changed = bytearray(deed)
+            changed[place] ^= 1 << bit
+            if examine(bytes(changed), trust).verdict != "invalid":
+                accepted.append((place - first, bit))
+    assert accepted == []
+
+
 def test_hex_digits_in_small_letters_are_another_file(deed, trust):
     _, signed = shape.read(deed)
     first, second = signed[-1].ranges[1:3]
@@ -340,9 +355,7 @@ def test_verifying_needs_nothing_of_ours_but_signing(deed, house, tmp_path):
     (tmp_path / "deed.pdf").write_bytes(deed)
     (tmp_path / "trust.pem").write_bytes(house.root.public_bytes(form.Encoding.PEM))
     command = [sys.executable, "-m", "signing", "verify", "deed.pdf", "--trust", "trust.pem"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""}
-    )
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""})
     assert (done.returncode, done.stdout.split("：")[0]) == (0, "有效")
 
 
