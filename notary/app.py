@@ -64,9 +64,9 @@ def create_app(parts: Parts) -> Flask:
 
 
 def _register(app: Flask) -> None:
-    from notary.portal import applicant, public, staff
+    from notary.portal import applicant, console, public, room, staff
 
-    for blueprint in (public.public, applicant.applicant, staff.staff):
+    for blueprint in (public.public, applicant.applicant, staff.staff, room.room, console.console):
         app.register_blueprint(blueprint)
 
 
