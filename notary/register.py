@@ -38,7 +38,7 @@ class DatabaseReader:
         )  # fmt: skip
         with self.engine.connect() as db:
             row = db.execute(query).one_or_none()
-        if row is None or not row[1]:
+        if row is None or not row[1] or row[7] is None:
             return None
         return Approved(
             number=row[0], body_sha256=row[1], notary_id=str(row[2]), notary_name=row[3], office_id=str(row[4]),

@@ -17,8 +17,10 @@ from notary.messenger import OutboxMessenger
 from notary.office import staff
 from notary.parts import Parts
 from notary.postgres import EmbeddedPostgres
+from notary.seal.client import SealClient
 from notary.settings import Settings
 from storage.local import Store
+from webrtc.client import MediaClient
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 """A Tuesday, twelve o'clock in Beijing."""
@@ -88,7 +90,9 @@ def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     engine = engine_of(settings.database_url)
     made = Parts(
         settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(),
-        store=Store(settings.under("store")), clock=clock,
+        store=Store(settings.under("store")),
+        media=MediaClient(settings.under("run", "media.sock")),
+        seal=SealClient(settings.under("run", "seal.sock")), clock=clock,
     )  # fmt: skip
     with made.db.begin() as db:
         staff.first_run(db, clock())

@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from webrtc import peer, protocol
+from webrtc.archive import Writer
 from webrtc.errors import BadRequest, Busy, MediaError, NoSpace, NoSuchRoom, RoomDiffers
 from webrtc.protocol import (
     CloseLeg,
@@ -32,7 +33,6 @@ from webrtc.protocol import (
     Status,
     StopRecording,
 )
-from webrtc.recorder import Writer
 from webrtc.room import MANIFEST, Room
 from webrtc.sampler import Sampler
 

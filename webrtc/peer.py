@@ -88,6 +88,7 @@ class Peer:
             codecs = RTCRtpSender.getCapabilities(kind).codecs
             transceiver.setCodecPreferences([c for c in codecs if c.mimeType == _MIMES[kind]])
         self._take_over()
+        self._follow()
         self.on_rtp: Callable[[bytes], None] = _ignore
         self.on_rtcp: Callable[[bytes], None] = _ignore
         self.on_state: Callable[[str], None] = _ignore
@@ -108,6 +109,7 @@ class Peer:
             if any(t.direction != "sendrecv" for t in self.pc.getTransceivers()):
                 raise BadOffer("the offer has other sections than one audio and one video")
             self._take_over()
+            self._follow()
             if self.dtls._role == "auto":
                 # as DTLS server we choose the cipher: AEAD_AES_256_GCM instead of AES128_CM_SHA1_80
                 self.dtls._set_role("server")
@@ -120,16 +122,6 @@ class Peer:
         for protocol in self.ice._protocols:
             self._guard(protocol)
         return str(self.pc.localDescription.sdp)
-
-    @property
-    def dtls(self) -> Any:
-        """The one transport of the bundle."""
-        return self.pc.getTransceivers()[0].receiver.transport
-
-    @property
-    def ice(self) -> Any:
-        """Its aioice connection."""
-        return self.dtls.transport._connection
 
     @property
     def state(self) -> str:
@@ -173,6 +165,11 @@ class Peer:
         for transceiver in self.pc.getTransceivers():
             transceiver.sender.send = _nothing
             transceiver.receiver.receive = _nothing
+
+    def _follow(self) -> None:
+        """The one transport of the bundle, and its aioice connection; known once the offer is read."""
+        self.dtls: Any = self.pc.getTransceivers()[0].receiver.transport
+        self.ice: Any = self.dtls.transport._connection
 
     def _send(self, packet: bytes, *, rtcp: bool) -> bool:
         pair = self.ice._nominated.get(1)  # asked for anew: a roaming client gets another pair

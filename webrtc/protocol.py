@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
+from webrtc import sdp
 from webrtc.errors import BadRequest, MediaError, error_of
 
 MAX_LINE = 4 << 20
@@ -79,6 +80,12 @@ class Offer(Request):
     leg: str
     sdp: str
     type: str = "offer"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.sdp, str) or not isinstance(self.type, str):
+            raise BadRequest("an offer is text")
+        sdp.check_size(self.sdp)
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ def to_line(request: Request) -> bytes:
 
 
 def from_line(line: bytes) -> Request:
-    """The request of a line. Raises BadRequest."""
+    """The request of a line. Raises BadRequest, OfferTooLarge."""
     try:
         body = json.loads(line)
         kind = REQUESTS[body.pop("do")]
@@ -180,10 +187,8 @@ def from_line(line: bytes) -> Request:
             body["key"] = b64decode(body["key"], validate=True)
             body["legs"] = tuple(Seat(**seat) for seat in body["legs"])
             body["limits"] = Limits(**body.get("limits", {}))
-        if any(not isinstance(body.get(name, ""), str) for name in ("sdp", "type")):
-            raise BadRequest("an offer is text")
         return kind(**body)
-    except BadRequest:
+    except MediaError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequest(f"not a request: {type(error).__name__}") from None

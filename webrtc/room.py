@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from webrtc import journal
+from webrtc.archive import Archive, Writer
 from webrtc.errors import BadOffer, MediaError, NoPicture, NoSuchLeg, NotConnected, NotRecorded, RoomClosed
 from webrtc.leg import CONNECT_S, Leg
 from webrtc.peer import Peer
 from webrtc.protocol import OpenRoom, Seat
-from webrtc.recorder import Archive, Segment, Writer
+from webrtc.recorder import Segment
 from webrtc.sampler import NotDecoded, Sampler
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,18 @@ MAX_LINES = 2000
 KINDS = ("audio", "video", "application")
 
 
+def check_size(offer: str) -> None:
+    """Raises OfferTooLarge over MAX_BYTES; before anything else looks at it."""
+    if len(offer) > MAX_BYTES or len(offer.encode("utf-8", "replace")) > MAX_BYTES:
+        raise OfferTooLarge(f"the offer is larger than {MAX_BYTES} bytes")
+
+
 def clean(offer: str) -> str:
     """The offer without candidates, bounded: <= 32 kB, <= 32 candidates, one section of each kind at most.
 
     Raises BadOffer, OfferTooLarge.
     """
-    if len(offer) > MAX_BYTES or len(offer.encode("utf-8", "replace")) > MAX_BYTES:
-        raise OfferTooLarge(f"the offer is larger than {MAX_BYTES} bytes")
+    check_size(offer)
     if not offer.isascii() or "\0" in offer:
         raise BadOffer("the offer is not plain ASCII")
     lines = offer.splitlines()
@@ -49,4 +54,7 @@ def clean(offer: str) -> str:
         raise BadOffer("the offer has more than one section of a kind")
     if not {"audio", "video"} <= set(sections) or not set(sections) <= set(KINDS):
         raise BadOffer("the offer needs one audio and one video section, and at most a data channel")
+    for name in ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:"):
+        if not any(line.startswith(name) for line in kept):
+            raise BadOffer(f"the offer has no {name[2:-1]}")
     return "\r\n".join(kept) + "\r\n"

@@ -242,13 +242,7 @@ def upgrade() -> None:
         sa.Column(
             "purpose",
             sa.Enum(
-                "enrol",
-                "case",
-                "ticket",
-                name="linkpurpose",
-                native_enum=False,
-                create_constraint=True,
-                length=40,
+                "enrol", "case", "ticket", name="linkpurpose", native_enum=False, create_constraint=True, length=40
             ),
             nullable=False,
         ),
@@ -466,6 +460,12 @@ def upgrade() -> None:
         sa.Column("locked", sa.String(), nullable=False),
         sa.Column("interruptions", sa.Integer(), nullable=False),
         sa.Column("interrupted_s", sa.Double(), nullable=False),
+        sa.Column("screen", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("seen_segments", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("identity_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("again", sa.String(), nullable=False),
         sa.Column("manifest", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("manifest_sha256", sa.String(), nullable=False),
         sa.Column("manifest_seal", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -485,13 +485,7 @@ def upgrade() -> None:
         sa.Column(
             "state",
             sa.Enum(
-                "reserved",
-                "issued",
-                "void",
-                name="numberstate",
-                native_enum=False,
-                create_constraint=True,
-                length=40,
+                "reserved", "issued", "void", name="numberstate", native_enum=False, create_constraint=True, length=40
             ),
             nullable=False,
         ),
@@ -760,13 +754,7 @@ def upgrade() -> None:
         sa.Column(
             "result",
             sa.Enum(
-                "confirmed",
-                "waived",
-                "failed",
-                name="stepresult",
-                native_enum=False,
-                create_constraint=True,
-                length=40,
+                "confirmed", "waived", "failed", name="stepresult", native_enum=False, create_constraint=True, length=40
             ),
             nullable=False,
         ),

@@ -49,11 +49,11 @@ def open_interview(
     db: Session, parts: Parts, case: Case, by: Actor, now: datetime, waive_device: str = ""
 ) -> Interview:
     """Opens the room and its recorder, then the interview (D01, D15). Raises NotYet, NotAllowed, Unavailable."""
-    if case.notary_id != by.id:
+    if case.notary_id is None or case.notary_id != by.id:
         raise NotAllowed(_("这个案子是另一位公证员的。先由他转给您。"))
     number = (db.scalar(sa.select(sa.func.max(Interview.number)).where(Interview.case_id == case.id)) or 0) + 1
     interview = Interview(
-        id=uuid4(), case_id=case.id, notary_id=by.id, number=number, opened_at=now, identity_since=now,
+        id=uuid4(), case_id=case.id, notary_id=case.notary_id, number=number, opened_at=now, identity_since=now,
         screen={"kind": "wait"},
     )  # fmt: skip
     given = {Need.RECORDER} if _open_room(parts, case, interview) else set()

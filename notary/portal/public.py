@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response as AnyResponse
@@ -241,10 +242,17 @@ def for_every_page() -> dict[str, Any]:
     }
 
 
+def _phrases(text: str) -> Markup:
+    """A headline that is torn at its commas, if at all."""
+    parts = text.replace("，", "，\0").split("\0")
+    return Markup("").join(Markup('<span class="yz-phrase">{}</span>').format(part) for part in parts)
+
+
 def _in_language(say: Callable[[Any, str], str]) -> Callable[[Any], str]:
     return lambda value: say(value, words.chosen_locale())
 
 
 public.add_app_template_filter(_in_language(lambda text, language: text.to(language)), "said")
+public.add_app_template_filter(_phrases, "phrases")
 public.add_app_template_filter(_in_language(words.day), "day")
 public.add_app_template_filter(_in_language(words.moment), "moment")

@@ -127,9 +127,7 @@ class People:
             raise NotEnrolled(f"the passkey's answer does not hold: {type(wrong).__name__}") from None
         if done.new_sign_count:  # zero: an authenticator that does not count
             count = done.new_sign_count
-            self.journal.write(
-                "count", self.now(), person=person_id, credential=credential_id.hex(), count=count
-            )
+            self.journal.write("count", self.now(), person=person_id, credential=credential_id.hex(), count=count)
         return str(credential_id.hex())
 
     def credentials(self, person_id: str) -> list[str]:

@@ -48,9 +48,7 @@ def answer(vault: Vault, line: bytes) -> dict[str, Any]:
 
 
 def _issue(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
-    deed = vault.issue(
-        _text(call, "case_id"), base64.b64decode(call["body"], validate=True), call.get("activation")
-    )
+    deed = vault.issue(_text(call, "case_id"), base64.b64decode(call["body"], validate=True), call.get("activation"))
     return {"deed": base64.b64encode(deed).decode()}
 
 

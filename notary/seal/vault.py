@@ -24,6 +24,7 @@ from notary.seal.refusals import (
     NotFit,
     NumberUsed,
     OtherBody,
+    SealError,
     StampDown,
     TooMany,
 )
@@ -33,6 +34,7 @@ from signing.keyfile import BadKeyFile, write_whole
 from signing.keys import AttestKey, Signer
 from signing.lint import lint
 from signing.stamp import NoStamp, Stamper
+from signing.verify import Trust, examine
 
 PER_MINUTE = 3
 MOST_ENTRIES = 200
@@ -119,6 +121,9 @@ class Vault:
             deed = pades.seal(body, self.keys.notaries[case.notary_id], self.keys.office, self.stamper)
         except NoStamp as wrong:
             raise StampDown(str(wrong)) from None
+        verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
+        if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
+            raise SealError("the deed would not verify", (verdict.sentence["en"],))
         write_whole(kept, deed)  # before anybody sees it: one number, one deed, whatever dies next
         self.journal.write("issued", self.now(), number=case.number, deed=hashlib.sha256(deed).hexdigest())
         self._clear_spool()
@@ -158,9 +163,7 @@ class Vault:
         act = self.journal.by_entry.get((case.number, case.body_sha256))
         return act is not None and (act.notary_id, act.on) == (case.notary_id, case.approved_on.isoformat())
 
-    def _take(
-        self, notary_id: str, entries: tuple[act.Entry, ...], given: Mapping[str, Any], case: Approved
-    ) -> None:
+    def _take(self, notary_id: str, entries: tuple[act.Entry, ...], given: Mapping[str, Any], case: Approved) -> None:
         today = datetime.fromtimestamp(self.now(), UTC).astimezone(ZoneInfo(case.zone)).date()
         if case.approved_on != today:
             raise NotActivated("approved on another day: void the number and approve again (G06)")
@@ -207,9 +210,7 @@ class Vault:
                 raise TooMany
             self._code_times[notary_id] = [*times, self.now()]
             code = act.new_code()
-            self._codes[notary_id] = act.PendingCode(
-                act.challenge(entries), code, self.now() + act.CODE_SECONDS
-            )
+            self._codes[notary_id] = act.PendingCode(act.challenge(entries), code, self.now() + act.CODE_SECONDS)
             numbers = ", ".join(number for number, _ in entries)
             name = self.journal.people[notary_id].name if notary_id in self.journal.people else notary_id
             self.console(f"seal: one-time code for {name}: {code}  ({numbers})")
@@ -261,9 +262,7 @@ class Vault:
         with self._lock:
             return self.people.begin(person_id)
 
-    def finish_enrolment(
-        self, person_id: str, credential: Mapping[str, Any], proof: Mapping[str, Any]
-    ) -> None:
+    def finish_enrolment(self, person_id: str, credential: Mapping[str, Any], proof: Mapping[str, Any]) -> None:
         with self._lock:
             self.people.finish(person_id, credential, proof)
 

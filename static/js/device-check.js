@@ -94,7 +94,7 @@ export class DeviceCheck extends EventTarget {
       let heard = 0;
       let zero = true;
       const end = performance.now() + Math.min(10000, this.limits.microphone - 1000);
-      while (heard < 10) {
+      while (heard < 4) {
         if (signal.aborted || performance.now() > end) throw new Failed("silent", { loudest, zero });
         await new Promise((next) => setTimeout(next, 60));
         analyser.getFloatTimeDomainData(samples);

@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 from notary.app import create_app
 
 PAGES = (
-    "/", "/matters/guarantor-consent", "/matters/power-of-attorney", "/guide", "/guide?what=extension&lender=bank",
+    "/", "/matters/guarantor-consent", "/guide",
     "/guide?what=will", "/check", "/call", "/visit", "/status", "/privacy", "/accessibility", "/fees", "/complaints",
     "/preferences", "/nothing-here", "/login", "/staff/login",
 )  # fmt: skip
@@ -33,12 +33,28 @@ TINY = """() => [...document.querySelectorAll('body *')].filter(e => {
 pytestmark = pytest.mark.browser
 
 
+FAKE_DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def playwright():
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def with_camera(playwright):
+    """A Chromium whose camera and microphone are its own test pattern and beep."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", *FAKE_DEVICES])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -143,3 +159,27 @@ def test_all_of_it_can_be_reached_with_the_keyboard(chromium, origin):
     context.close()
 
     assert len(reached - {""}) == wanted
+
+
+@pytest.mark.req("C01")
+def test_the_device_check_says_what_holds_for_a_camera_that_works_and_one_that_is_refused(with_camera, origin):
+    context = with_camera.new_context(viewport={"width": 390, "height": 800}, locale="zh-CN")
+    page = context.new_page()
+    page.goto(origin + "/check")
+    camera = page.locator("[data-check=camera]")
+    camera.get_by_role("button").click()
+    camera.get_by_text("好", exact=True).wait_for()
+    assert page.evaluate("document.querySelector('video').videoWidth") > 0
+    page.locator("[data-check=microphone]").get_by_role("button").click()
+    page.locator("[data-check=microphone]").get_by_text("好", exact=True).wait_for()
+    context.close()
+
+
+def test_a_refused_camera_gets_words_and_a_way_on(chromium, origin):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, locale="zh-CN", permissions=[])
+    page = context.new_page()
+    page.goto(origin + "/check")
+    page.locator("[data-check=camera]").get_by_role("button").click()
+    page.locator("[data-check=camera]").get_by_text("没试成", exact=True).wait_for()
+    assert page.get_by_role("link", name="请打给我").first.is_visible()
+    context.close()

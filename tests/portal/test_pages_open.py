@@ -1,11 +1,15 @@
 """The pages before login: what they say, in both languages, and that a preference sends nobody elsewhere."""
 
 import gzip
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from notary.app import create_app
+from notary.models import Ticket
 from notary.rules import rules
 
 PAGES = (
@@ -99,6 +103,47 @@ def test_a_preference_that_nobody_offers_is_not_kept(visitor):
 
     assert reply.status_code == 200
     assert "Set-Cookie" not in {k for k, v in reply.headers if v.startswith(("lang", "theme"))}
+
+
+def send(visitor, path, **form):
+    token = re.search(r'name="csrf_token" value="([^"]+)"', visitor.get(path).text)[1]
+    return visitor.post(path, data=form | {"csrf_token": token})
+
+
+@pytest.mark.req("M08")
+def test_whoever_leaves_a_number_is_called_and_the_page_says_when(visitor, parts):
+    reply = send(visitor, "/call", phone="13800000421", page="/check")
+
+    assert "5 分钟内打给您" in reply.text
+    with parts.db() as db:
+        ticket = db.scalars(sa.select(Ticket)).one()
+        assert ticket.page == "/check"
+        assert ticket.due == parts.clock() + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("phone", ["", "abc", "12", "<script>alert(1)</script>"])
+def test_a_number_that_is_none_is_said_beside_the_field_and_nothing_is_kept(visitor, parts, phone):
+    reply = send(visitor, "/call", phone=phone)
+
+    assert reply.status_code == 422
+    assert 'href="#f-phone"' in reply.text
+    assert "<script>alert" not in reply.text
+    with parts.db() as db:
+        assert not db.scalars(sa.select(Ticket)).all()
+
+
+@pytest.mark.req("G11")
+def test_a_code_that_nobody_has_tells_nothing(visitor):
+    reply = send(visitor, "/status", code="AAAA-BBBB-CC")
+
+    assert reply.status_code == 404
+    assert "没有这个查询码" in reply.text
+
+
+def test_a_form_without_its_token_is_refused(visitor, parts):
+    assert visitor.post("/call", data={"phone": "13800000421"}).status_code == 400
+    with parts.db() as db:
+        assert not db.scalars(sa.select(Ticket)).all()
 
 
 def test_the_first_page_is_light(visitor):

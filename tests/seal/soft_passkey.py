@@ -31,13 +31,7 @@ class SoftPasskey:
     def register(self, challenge: bytes) -> dict:
         n = self.key.public_key().public_numbers()
         cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: n.x.to_bytes(32, "big"), -3: n.y.to_bytes(32, "big")})
-        data = (
-            self._data(PRESENT | VERIFIED | ATTESTED)
-            + bytes(16)
-            + struct.pack(">H", len(self.id))
-            + self.id
-            + cose
-        )
+        data = self._data(PRESENT | VERIFIED | ATTESTED) + bytes(16) + struct.pack(">H", len(self.id)) + self.id + cose
         made = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         return self._credential(
             {

@@ -1,6 +1,7 @@
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -330,6 +331,25 @@ def test_the_command_line_answers_by_exit_code(deed, house, tmp_path):
     assert run("verify", tmp_path / "none.pdf").returncode == 64
     assert run("verify").returncode == 64
     assert run("verify", tmp_path / "deed.pdf", "--trust", tmp_path / "deed.pdf").returncode == 64
+
+
+def test_verifying_needs_nothing_of_ours_but_signing(deed, house, tmp_path):
+    import shutil
+
+    shutil.copytree(ROOT / "signing", tmp_path / "signing")
+    (tmp_path / "deed.pdf").write_bytes(deed)
+    (tmp_path / "trust.pem").write_bytes(house.root.public_bytes(form.Encoding.PEM))
+    command = [sys.executable, "-m", "signing", "verify", "deed.pdf", "--trust", "trust.pem"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": ""})
+    assert (done.returncode, done.stdout.split("：")[0]) == (0, "有效")
+
+
+def test_every_reason_is_documented():
+    documented = (ROOT / "docs/formats/README.md").read_text("utf-8")
+    source = "".join(p.read_text("utf-8") for p in (ROOT / "signing").glob("*.py"))
+    codes = set(re.findall(r'(?:Refused|Reason)\(\s*"([a-z]+\.[a-z-]+)"', source))
+    assert len(codes) > 15
+    assert {c for c in codes if f"`{c}`" not in documented} == set()
 
 
 def test_facts_in_deeds_out_and_none_alike(tmp_path):

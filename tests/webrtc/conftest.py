@@ -9,11 +9,24 @@ from webrtc_parties import Clip, Worker, make_clip
 from storage import vault
 
 
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    running = Worker(tmp_path / "run" / "media.sock", tmp_path / "rec")
+def _running(folder: Path) -> Iterator[Worker]:
+    running = Worker(folder / "run" / "media.sock", folder / "rec")
     yield running
     running.stop()
+    log = running.log.read_text()
+    assert "Traceback" not in log, log
+    assert "Exception" not in log, log
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    yield from _running(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One worker for the tests that only knock at it."""
+    yield from _running(tmp_path_factory.mktemp("standing"))
 
 
 @pytest.fixture

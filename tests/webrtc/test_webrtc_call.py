@@ -192,3 +192,30 @@ def test_silence_inside_a_connection_is_an_entry(worker, key, clips):
     assert len(gaps) == 2
     assert {(g["leg"], g["cause"]) for g in gaps} == {("applicant", "network")}
     assert all(2.2 < g["seconds"] < 4 for g in gaps)
+
+
+@pytest.mark.req("D02")
+def test_a_worker_that_is_stopped_in_order_is_continued_by_the_next(worker, key, clips):
+    client, notes = worker.client, {}
+
+    async def call():
+        await asyncio.to_thread(client.open_room, "room-5", key, LEGS)
+        party = Party(clips["applicant"])
+        await party.join(client, "room-5", "applicant")
+        await asyncio.sleep(0.7)
+        await asyncio.to_thread(worker.stop)
+        worker.start()
+        await until(lambda: any("worker" in e for e in party.events), 3)
+        await party.leave()
+        notes["resumed"] = await asyncio.to_thread(client.open_room, "room-5", key, LEGS)
+        again = Party(clips["applicant"])
+        await again.join(client, "room-5", "applicant")
+        await asyncio.sleep(0.7)
+        notes["manifest"] = await asyncio.to_thread(client.close_room, "room-5")
+        await again.leave()
+
+    asyncio.run(call())
+    assert notes["resumed"]["resumed"]
+    manifest = notes["manifest"]
+    assert manifest["intact"], manifest["problems"]
+    assert [s["end"] for s in manifest["segments"]] == ["worker", "closed"]

@@ -17,6 +17,9 @@ OFFER = """v=0
 o=- 1 1 IN IP4 127.0.0.1
 s=-
 t=0 0
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789012345678901
+a=fingerprint:sha-256 00:11
 m=audio 9 UDP/TLS/RTP/SAVPF 111
 c=IN IP4 10.0.0.7
 a=candidate:1 1 udp 2130706431 169.254.169.254 80 typ host

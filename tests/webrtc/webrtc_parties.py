@@ -34,9 +34,17 @@ class Worker:
         self.client = MediaClient(self.socket, timeout=15)
         self.start()
 
+    @property
+    def log(self) -> Path:
+        return self.socket.with_suffix(".log")
+
     def start(self):
         arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", "127.0.0.1"]
-        self.process = subprocess.Popen([sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, text=True)
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, stderr=log, text=True
+            )
         assert "ready" in self.process.stdout.readline()
 
     def kill(self):
