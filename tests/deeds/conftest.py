@@ -10,7 +10,7 @@ from notary.lifecycle import Role
 from notary.models import Office
 from notary.office import staff
 
-CASES = 4
+CASES = 2
 
 
 @pytest.fixture(scope="session")

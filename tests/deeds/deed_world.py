@@ -11,7 +11,6 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,26 +18,26 @@ import sqlalchemy as sa
 for room in ("webrtc", "journeys", "seal"):
     sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
-import procrastinate
-import walking
-from aiortc import RTCSessionDescription
-from soft_passkey import SoftPasskey
-from webauthn.helpers import base64url_to_bytes
-from webrtc_parties import Party, Worker, make_clip
+import procrastinate  # noqa: E402
+import walking  # noqa: E402
+from aiortc import RTCSessionDescription  # noqa: E402
+from soft_passkey import SoftPasskey  # noqa: E402
+from webauthn.helpers import base64url_to_bytes  # noqa: E402
+from webrtc_parties import Party, Worker, make_clip  # noqa: E402
 
-from notary import jobs
-from notary.app import create_app
-from notary.database import JOBS_SCHEMA, engine_of, libpq, sessions_of
-from notary.messenger import OutboxMessenger
-from notary.models import Bank, Case, Message, Passkey, Person
-from notary.office import asking, booking, doors, staff
-from notary.parts import Parts
-from notary.seal.client import SealClient
-from notary.settings import Settings
-from signing import keys as signing_keys
-from storage.local import Store
-from tests.conftest import NOON
-from webrtc.client import MediaClient
+from notary import jobs  # noqa: E402
+from notary.app import create_app  # noqa: E402
+from notary.database import JOBS_SCHEMA, engine_of, libpq, sessions_of  # noqa: E402
+from notary.messenger import OutboxMessenger  # noqa: E402
+from notary.models import Bank, Case, Message, Person  # noqa: E402
+from notary.office import asking, booking, doors, staff  # noqa: E402
+from notary.parts import Parts  # noqa: E402
+from notary.seal.client import SealClient  # noqa: E402
+from notary.settings import Settings  # noqa: E402
+from signing import keys as signing_keys  # noqa: E402
+from storage.local import Store  # noqa: E402
+from tests.conftest import NOON  # noqa: E402
+from webrtc.client import MediaClient  # noqa: E402
 
 STROKES = [[[20 + n * 9, 60 + (n % 5) * 12, n * 16] for n in range(40)]]
 FINDINGS = {
@@ -71,7 +70,10 @@ class Browser:
 
     def get(self, path, **more):
         reply = self.http.get(path, **more)
-        if found := re.search(r'csrf-token" content="([^"]+)"|name="csrf_token" value="([^"]+)"|data-csrf="([^"]+)"', reply.text if reply.mimetype == "text/html" else ""):
+        if found := re.search(
+            r'csrf-token" content="([^"]+)"|name="csrf_token" value="([^"]+)"|data-csrf="([^"]+)"',
+            reply.text if reply.mimetype == "text/html" else "",
+        ):
             self.csrf = found[1] or found[2] or found[3]
         return reply
 
@@ -150,7 +152,8 @@ class World:
             with suppress(Exception):
                 self.parts.seal.public()
                 break
-            assert time.monotonic() < end and self.seal_process.poll() is None, (folder / "said").read_text()
+            assert time.monotonic() < end, (folder / "said").read_text()
+            assert self.seal_process.poll() is None, (folder / "said").read_text()
             time.sleep(0.1)
         self.passkeys = {}
         for login in ("chenjing", "liyuan"):
@@ -228,7 +231,9 @@ class World:
     def failures(self):
         """What the queue holds that is not done."""
         with self.parts.db() as db:
-            rows = db.execute(sa.text("SELECT task_name, status, attempts FROM procrastinate_jobs WHERE status <> 'succeeded'"))
+            rows = db.execute(
+                sa.text("SELECT task_name, status, attempts FROM procrastinate_jobs WHERE status <> 'succeeded'")
+            )
             return [tuple(row) for row in rows]
 
     def case(self, case_id):
@@ -408,6 +413,3 @@ def register_all(world):
     for login in ("chenjing", "liyuan"):
         world.enrol_passkey(login, world.code_of(login))
     world.enrol_passkey("wangshu")
-
-
-__all__ = ["FINDINGS", "Browser", "Passkey", "SimpleNamespace", "World", "register_all", "walked"]
