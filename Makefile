@@ -36,6 +36,15 @@ fix: $(READY)    ## let ruff repair what it can
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
+demo: $(READY) tools  ## the main job without hands, in two real browsers; leaves var/demo/
+	@$(PY) -m notary demo
+
+faults: $(READY) ## 300 kills between reserve and commit
+	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
+
+docs: $(READY)   ## redraw what is drawn from the code
+	@$(PY) tools/draw.py
+
 check: $(READY) tools lint types test  ## everything that CI does
 
 lock:            ## compile the closure anew (needs uv on the PATH)
@@ -45,4 +54,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	  requirements-dev.in -o requirements-dev.txt
 	touch -c $(READY)
 
-.PHONY: help setup tools up lint types test fix check lock
+.PHONY: help setup tools up lint types test fix demo faults docs check lock

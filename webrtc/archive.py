@@ -2,7 +2,8 @@
 The files of a recording, and the one thread that writes them.
 
 A disk that stalls must stall no packet, so nothing here runs on the packet loop, and the queue between is
-bounded. What does not fit, or cannot be written, is counted and becomes a `drop` line: nothing is lost silently.
+bounded. What does not fit, or cannot be written, is counted and becomes a `drop` line: nothing is lost
+silently.
 """
 
 import hashlib

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -89,8 +90,11 @@ class Somebody:
 class Staff(Somebody):
     """A member of the staff: sets a password and TOTP by the printed link, a passkey by a virtual authenticator."""
 
-    password = "纸墨印章都在抽屉里 2026"
     secret = ""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.password = secrets.token_urlsafe(15)
 
     def authenticator(self) -> None:
         """A passkey device in this tab."""

@@ -17,10 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import NotPossible, Unavailable
+from notary.errors import BadInput, NotPossible, Unavailable
 from notary.ledger import Actor
 from notary.models import Case, Interview
 from notary.office import asking, hearing, identifying, safe, showing
@@ -46,7 +47,7 @@ def recordings(parts: Parts, case: Case, interview: Interview) -> dict[str, byte
             capture_output=True, check=False, timeout=600,
         )  # fmt: skip
         if done.returncode != 0:
-            raise Unavailable("录像导出时校验没有通过，已通知管理员。")
+            raise Unavailable(_("录像导出时校验没有通过。"))
         return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
 
 
@@ -105,7 +106,7 @@ def listed(files: dict[str, bytes]) -> bytes:
 def bundle(db: Session, parts: Parts, case: Case, deed: bytes, reason: str, by: Actor, now: datetime) -> bytes:
     """The zip, for somebody with a reason; the asking is a line of the ledger (D11)."""
     if len(reason.strip()) < 4:
-        raise NotPossible("请写明为什么要看。")
+        raise BadInput({"reason": _("请写明为什么要看。")})
     files = evidence(db, parts, case)
     ledger.append(db, "evidence.exported", by, now, case_id=case.id, office_id=case.office_id, reason=reason.strip())
     out = io.BytesIO()

@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import NotFound
+from notary.errors import NotFound, NotPossible
 from notary.jobs import enqueue, job
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
@@ -157,13 +157,39 @@ def refuse_inner(parts: Parts, url: str) -> None:
 
 def mark_received(db: Session, row: Delivery, by: Actor, now: datetime) -> None:
     """A recipient has its copy; when all have, the case is delivered."""
+    case = db.get_one(Case, row.case_id, with_for_update=True)
+    db.flush()
+    db.refresh(row, with_for_update=True)
     if row.state != DeliveryState.RECEIVED:
         row.state, row.received_at = DeliveryState.RECEIVED, now
-        case = db.get_one(Case, row.case_id, with_for_update=True)
         ledger.append(db, "deed.received", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
         db.flush()
         if case.state == State.ISSUED and everybody_has_it(db, case, by):
             advance(db, case, Act.DELIVER, SYSTEM, now)
+
+
+def mark_collected(db: Session, case: Case, kind: str, by: Actor, now: datetime, bank_id: UUID | None = None) -> bool:
+    """The recipient of that kind took the copy by itself: by login, or by API key. False when none was meant for it."""
+    query = sa.select(Delivery).where(Delivery.case_id == case.id, Delivery.kind == kind)
+    if bank_id is not None:
+        query = query.where(Delivery.bank_id == bank_id)
+    row = db.scalar(query.with_for_update())
+    if row is None:
+        return False
+    mark_received(db, row, by, now)
+    return True
+
+
+def again(db: Session, case: Case, delivery_id: UUID, by: Actor, now: datetime) -> None:
+    """Sends a copy once more that has not been received. Raises NotFound, NotPossible."""
+    row = db.get(Delivery, delivery_id, with_for_update=True)
+    if row is None or row.case_id != case.id:
+        raise NotFound
+    if row.state == DeliveryState.RECEIVED:
+        raise NotPossible(_("对方已经收到了，不用再发。"))
+    row.state, row.why = DeliveryState.WAITING, ""
+    ledger.append(db, "delivery.again", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
+    enqueue(db, "deliver-deed", delivery_id=str(row.id))
 
 
 def by_token(db: Session, token: str, now: datetime) -> tuple[Delivery, Case, Deed]:

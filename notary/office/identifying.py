@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from identity.child import ChildFailed, IdentityChild
+from identity import child
+from identity.errors import IdentityError
 from notary import calendar, ledger
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, Unavailable
 from notary.jobs import enqueue, job
@@ -195,11 +196,10 @@ def compare_faces(parts: Parts, check_id: str) -> None:
         except MediaError:
             continue
     try:
-        with IdentityChild() as child:
-            said = child.compare_faces(child.card_portrait(reference), [one.jpeg for one in pictures])
-        results, advice = said["engines"], said["advice"]
-    except ChildFailed as failed:
-        results, advice = [{"error": failed.key}], "none"
+        said = child.compare_faces(child.card_portrait(reference), [one.jpeg for one in pictures])
+        results, advice, notes = list(said["opinions"]), said["advice"], list(said["notes"])
+    except (IdentityError, ValueError) as failed:
+        results, advice, notes = [], "none", [getattr(failed, "key", "no-frames")]
     now = parts.clock()
     with parts.db.begin() as db:
         row = db.get(FaceCheck, UUID(check_id), with_for_update=True)
@@ -216,14 +216,14 @@ def compare_faces(parts: Parts, check_id: str) -> None:
                 )
             )  # fmt: skip
             frames.append({"sha256": sha256, "media_time": picture.seconds})
-        row.results, row.advice, row.done_at = results, advice, now
+        row.results, row.advice, row.done_at = [*results, {"notes": notes}], advice, now
         row.media_time = pictures[-1].seconds if pictures else None
         if advice == "against":
             hearing.lock_signing(db, parts, at, _("机器说不像同一个人。请您核对并决定。"), now)
         hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, advice)
         ledger.append(
             db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
-            check=check_id, advice=advice, engines=results, frames=frames,
+            check=check_id, advice=advice, engines=results, notes=notes, frames=frames,
         )  # fmt: skip
         hearing.turn(db, parts, at)
 
@@ -279,9 +279,8 @@ def read_card(parts: Parts, exhibit_id: str) -> None:
         case = db.get_one(Case, exhibit.case_id)
         picture = safe.fetch(parts, case, exhibit.object_key, exhibit.sha256)
     try:
-        with IdentityChild() as child:
-            read = child.read_document(picture)
-    except ChildFailed as failed:
+        read = child.read_document(picture, calendar.today(parts.clock()))
+    except IdentityError as failed:
         read = {"error": failed.key}
     with parts.db.begin() as db:
         exhibit = db.get_one(Exhibit, UUID(exhibit_id), with_for_update=True)

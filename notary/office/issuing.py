@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import NotAllowed, NotPossible
+from notary.errors import BadInput, NotPossible
 from notary.jobs import enqueue, job
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
@@ -28,6 +28,7 @@ from notary.office import bundling, delivering, drafting, filing, safe, showing,
 from notary.office.minutes import stamp
 from notary.office.step import advance
 from notary.parts import Parts
+from notary.seal.activation import ByPasskey
 from signing import lint, render
 from signing.verify import Trust, verify
 
@@ -35,23 +36,39 @@ CODE_LETTERS = 9
 """Of the short code: 44 random bits; number and code together open the status, the number alone nothing."""
 
 
+ISSUING_TIME = timedelta(minutes=10)
+"""While an activated body is being sealed nobody may void its number."""
+
+
 class Unfit(Exception):
     """A body or a sealed file that fails our own rules; nothing is issued."""
 
 
-def approve(db: Session, parts: Parts, case: Case, by: Actor, now: datetime) -> Number:
-    """The approver's act: date and number in one transaction (G05, G06, H02). Raises NotYet, NotAllowed, NotPossible."""
+def evidence_of(parts: Parts, case_id: UUID) -> str:
+    """SHA-256 of the list of evidence. It reads every recording, so it is done before approval locks anything; what it
+    reads does not change once the interview is closed. Raises NotPossible, Unavailable.
+    """
+    with parts.db() as db:
+        files = bundling.evidence(db, parts, db.get_one(Case, case_id))
+    return hashlib.sha256(bundling.listed(files)).hexdigest()
+
+
+def approve(db: Session, parts: Parts, case: Case, evidence: str, by: Actor, now: datetime) -> Number:
+    """The approver's act: date and number in one transaction (G05, G06, H02). `evidence` is `evidence_of` the case.
+
+    Raises NotYet, NotAllowed, NotPossible.
+    """
     advance(db, case, Act.APPROVE, by, now)
     office = db.get_one(Office, case.office_id)
     today = now.astimezone(ZoneInfo(office.zone)).date()
     case.approver_id, case.approved_on = by.id, today
-    number = reserve(db, parts, case, office, today, now)
+    number = reserve(db, parts, case, office, evidence, today, now)
     ledger.append(db, "number.reserved", by, now, case_id=case.id, office_id=case.office_id, number=number.text)
     enqueue(db, "render-body", number_id=str(number.id))
     return number
 
 
-def reserve(db: Session, parts: Parts, case: Case, office: Office, today: date, now: datetime) -> Number:
+def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str, today: date, now: datetime) -> Number:
     """The next number of the office's series, from a locked row."""
     letter = filing.matter_of(case).serial_class
     db.execute(
@@ -68,15 +85,20 @@ def reserve(db: Session, parts: Parts, case: Case, office: Office, today: date, 
     text = f"（{today.year}）{office.word}{letter}字第{series.last}号"
     number = Number(
         series_id=series.id, n=series.last, case_id=case.id, text=text, approved_on=today, reserved_at=now,
-        facts=facts_of(db, parts, case, office, text, f"{today.year}-{series.last}-{filing.new_code(CODE_LETTERS)}", today),
+        facts=facts_of(db, parts, case, office, text, new_code(series.last, today), evidence, today),
     )  # fmt: skip
     db.add(number)
     db.flush()
     return number
 
 
+def new_code(n: int, today: date) -> str:
+    """The short code under the QR: what a person can compare with the number, then 44 random bits."""
+    return f"{today.year}-{n}-{filing.new_code(CODE_LETTERS)}"
+
+
 def facts_of(
-    db: Session, parts: Parts, case: Case, office: Office, number: str, code: str, today: date
+    db: Session, parts: Parts, case: Case, office: Office, number: str, code: str, evidence: str, today: date
 ) -> dict[str, Any]:
     """Everything that the deed says."""
     matter = filing.matter_of(case)
@@ -85,7 +107,6 @@ def facts_of(
     notary = db.get_one(Person, case.notary_id)
     if draft is None or signature is None or paper is None:
         raise NotPossible
-    files = bundling.evidence(db, parts, case)
     instrument = {
         **paper.facts["instrument"],
         "signatures": [
@@ -109,7 +130,7 @@ def facts_of(
         "parties": [wording.party_facts(db, case, filing.party_of(db, case))],
         "certification": [line for line in draft.text.split("\n") if line.strip()],
         "instrument": instrument,
-        "attachments": {"evidence": {"sha256": hashlib.sha256(bundling.listed(files)).hexdigest()}},
+        "attachments": {"evidence": {"sha256": evidence}},
     }
 
 
@@ -145,28 +166,14 @@ def reserved(db: Session, case: Case) -> Number | None:
     return db.scalar(sa.select(Number).where(Number.case_id == case.id, Number.state == NumberState.RESERVED))
 
 
-def activate(db: Session, case: Case, activation: dict[str, Any], by: Actor, now: datetime) -> None:
-    """Keeps the notary's activation over this body and sets the issue going. `seal` judges it, nobody else.
-
-    Raises NotAllowed, NotPossible.
-    """
-    number = reserved(db, case)
-    if by.id != case.notary_id:
-        raise NotAllowed(_("只有承办公证员能签发。"))
-    if number is None or not number.body_sha256 or case.state != State.APPROVED:
-        raise NotPossible(_("公证书正文还没有准备好。"))
-    if number.approved_on != local_date(db, case, now):
-        raise NotPossible(_("批准那天没有签发，编号要作废，请重新报审批。"))
-    number.activation = activation
-    ledger.append(
-        db, "deed.activated", by, now, case_id=case.id, office_id=case.office_id,
-        number=number.text, body=number.body_sha256,
-    )  # fmt: skip
-    enqueue(db, "issue-deed", number_id=str(number.id))
-
-
 def local_date(db: Session, case: Case, now: datetime) -> date:
     return now.astimezone(ZoneInfo(db.get_one(Office, case.office_id).zone)).date()
+
+
+def activation_of(number: Number) -> ByPasskey:
+    """The act as it was kept; the seal has its own record and judges by that."""
+    kept = number.activation
+    return ByPasskey(tuple((text, sha256) for text, sha256 in kept["entries"]), kept["assertion"])
 
 
 @job("issue-deed", attempts=8)
@@ -178,8 +185,8 @@ def issue(parts: Parts, number_id: str) -> None:
             return
         case = db.get_one(Case, number.case_id)
     body = body_of(parts, case, number)
-    sealed = parts.seal.issue(case.id, body, number.activation)
-    verdict = verify(sealed, Trust.from_pem(parts.seal.root()))
+    sealed = parts.seal.issue(str(case.id), body, activation_of(number))
+    verdict = verify(sealed, Trust.from_pem(parts.seal.public().trust_pem))
     if verdict.verdict != "valid":
         raise Unfit("; ".join(reason.code for reason in verdict.reasons))
     key, sha256 = safe.keep(parts, case, "deeds", sealed)
@@ -191,11 +198,11 @@ def issue(parts: Parts, number_id: str) -> None:
 def commit_deed(
     db: Session, parts: Parts, number_id: UUID, object_key: str, sha256: str, pages: int, now: datetime
 ) -> Deed | None:
-    """The one commit that makes a deed true. None when another run was first."""
-    number = db.get_one(Number, number_id, with_for_update=True)
+    """The one commit that makes a deed true. None when another run was first. Locks the case first, as every act does."""
+    case = db.get_one(Case, db.get_one(Number, number_id).case_id, with_for_update=True)
+    number = db.get_one(Number, number_id, with_for_update=True, populate_existing=True)
     if number.state != NumberState.RESERVED:
         return None
-    case = db.get_one(Case, number.case_id, with_for_update=True)
     deed = Deed(
         case_id=case.id, number_id=number.id, number=number.text, code=number.facts["code"], sha256=sha256,
         object_key=object_key, pages=pages, issued_at=now, standing=Standing.VALID, standing_at=now,
@@ -209,31 +216,55 @@ def commit_deed(
 
 
 def void(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None:
-    """Gives a reserved number up, with the reason; the case goes back to drafting. Raises NotPossible."""
+    """Gives a reserved number up, with the reason; the case goes back to drafting. Not while the seal is at work on it.
+
+    Raises BadInput, NotPossible, NotAllowed.
+    """
+    if len(reason.strip()) < 4:
+        raise BadInput({"reason": _("请写明编号为什么作废。")})
     number = db.scalar(
         sa.select(Number).where(Number.case_id == case.id, Number.state == NumberState.RESERVED).with_for_update()
     )
     if number is None:
         raise NotPossible(_("没有可以作废的编号。"))
-    number.state, number.why_void, number.done_at = NumberState.VOID, reason, now
+    if number.activation and now - datetime.fromisoformat(number.activation["given_at"]) < ISSUING_TIME:
+        raise NotPossible(_("正在签发，现在不能作废。过 10 分钟还没有出证，可以再来作废。"))
+    number.state, number.why_void, number.done_at = NumberState.VOID, reason.strip(), now
     advance(db, case, Act.VOID, by, now, frozenset({Need.REASON}), number=number.text, reason=reason)
     case.approver_id, case.approved_on = None, None
 
 
 @job("finish-issuing", attempts=1)
 def finish(parts: Parts) -> None:
-    """Every minute: activated numbers whose job is gone go on; those never activated on their day are voided."""
-    now = parts.clock()
-    with parts.db.begin() as db:
-        for number in db.scalars(sa.select(Number).where(Number.state == NumberState.RESERVED)).all():
-            case = db.get_one(Case, number.case_id, with_for_update=True)
-            if number.activation:
-                if now - number.reserved_at > timedelta(minutes=1):
-                    enqueue(db, "issue-deed", number_id=str(number.id))
-            elif number.approved_on < local_date(db, case, now):
-                void(db, case, "批准当日未签发", SYSTEM, now)
-            elif not number.body_sha256 and now - number.reserved_at > timedelta(minutes=1):
-                enqueue(db, "render-body", number_id=str(number.id))
+    """Every minute: activated numbers whose job is gone go on; those that can no longer be issued are voided.
+
+    One transaction a number, so that one that fails holds back no other.
+    """
+    with parts.db() as db:
+        found = db.scalars(sa.select(Number.id).where(Number.state == NumberState.RESERVED)).all()
+    for number_id in found:
+        with parts.db.begin() as db:
+            _finish_one(db, number_id, parts.clock())
+
+
+def _finish_one(db: Session, number_id: UUID, now: datetime) -> None:
+    case = db.get_one(Case, db.get_one(Number, number_id).case_id, with_for_update=True)
+    number = db.get_one(Number, number_id, with_for_update=True, populate_existing=True)
+    if number.state != NumberState.RESERVED:
+        return
+    minute = timedelta(minutes=1)
+    if (
+        case.state != State.APPROVED
+    ):  # withdrawn, refused or ended meanwhile: the number is never used for anything else
+        number.state, number.why_void, number.done_at = NumberState.VOID, "批准后案子已结束", now
+        ledger.append(db, "number.voided", SYSTEM, now, case_id=case.id, office_id=case.office_id, number=number.text)
+    elif number.activation:
+        if now - datetime.fromisoformat(number.activation["given_at"]) > minute:
+            enqueue(db, "issue-deed", number_id=str(number.id))
+    elif number.approved_on < local_date(db, case, now):
+        void(db, case, "批准当日未签发", SYSTEM, now)
+    elif not number.body_sha256 and now - number.reserved_at > minute:
+        enqueue(db, "render-body", number_id=str(number.id))
 
 
 def deed_of(db: Session, case: Case) -> Deed | None:
@@ -242,6 +273,4 @@ def deed_of(db: Session, case: Case) -> Deed | None:
 
 def deed_bytes(parts: Parts, case: Case, deed: Deed) -> bytes:
     """The deed's file, its whole-file hash checked against the register. Raises Unavailable."""
-    data = safe.fetch(parts, case, deed.object_key, deed.sha256)
-    assert hashlib.sha256(data).hexdigest() == deed.sha256
-    return data
+    return safe.fetch(parts, case, deed.object_key, deed.sha256)

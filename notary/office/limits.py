@@ -13,7 +13,7 @@ from notary.errors import TooMany
 from notary.models import Failure
 
 WINDOW = timedelta(minutes=30)
-ALLOWED = {"login": 5, "totp": 5, "code": 10, "send": 5, "link": 20, "status": 10, "verify": 20}
+ALLOWED = {"login": 5, "totp": 5, "code": 10, "send": 5, "link": 20, "status": 10, "verify": 20, "upload": 60}
 """Failures (or sends) that one subject may have in a window."""
 
 

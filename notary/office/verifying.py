@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +11,10 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
-from notary.models import Bank, Case, Deed, Delivery, Number, Standing, Verification
+from notary.models import Bank, Case, Deed, Delivery, Number, Office, Person, Review, Standing, Verification
 from notary.office import filing, limits
 from notary.parts import Parts
+from signing.verdict import Verdict
 from signing.verify import Trust, verify
 
 
@@ -64,22 +64,53 @@ def _plain(number: str) -> str:
 def by_file(
     db: Session, parts: Parts, data: bytes, address: str, now: datetime, *, bank: Bank | None = None, way: str = "file"
 ) -> Answer:
-    """The whole file against the register, and where it is not there, why our rules refuse it. Raises TooMany."""
+    """The whole file against the register, and the steps of the machine beside it. Raises TooMany.
+
+    Reading a file costs a second of a child process, so uploads have a limit of their own, right or wrong.
+    """
     limits.refuse_if_spent(db, "verify", address, now)
-    deed = db.scalar(sa.select(Deed).where(Deed.sha256 == hashlib.sha256(data).hexdigest()))
+    limits.refuse_if_spent(db, "upload", address, now)
+    limits.count(db, "upload", address, now)
+    machine = verify(data, Trust.from_pem(parts.seal.public().trust_pem))
+    deed = db.scalar(sa.select(Deed).where(Deed.sha256 == machine.sha256))
     if deed is not None:
-        return _answer(db, deed, way, now, bank)
+        return replace(_answer(db, deed, way, now, bank), machine=machine.json())
     limits.count(db, "verify", address, now)
-    verdict = verify(data, Trust.from_pem(parts.seal.root()))
-    machine = verdict.json()
-    reasons = tuple(reason.zh for reason in verdict.reasons)
-    # every deed of ours is in the register by its hash: what is not there was changed, or is somebody else's
-    word = "unknown" if verdict.verdict == "unknown" else "changed"
-    return Answer(word, way, {}, reasons or (_("这份文件不在我们的登记里"),), machine)
+    return Answer(*_not_registered(db, data, machine, way), machine=machine.json())
+
+
+def _not_registered(
+    db: Session, data: bytes, machine: Verdict, way: str
+) -> tuple[str, str, dict[str, Any], tuple[str, ...]]:
+    """What a file is that is no deed of the register, byte for byte.
+
+    Every deed of ours is in the register by its hash, so a signed file that is not there was changed, or is somebody
+    else's. One without any signature we cannot judge: a scan, a photograph, a file of another kind.
+    """
+    reasons = tuple(reason.zh if filing.language() == "zh" else reason.en for reason in machine.reasons)
+    if b"/ByteRange" not in data or machine.verdict == "unknown":
+        return "unknown", way, {}, (_("文件里没有电子签名，可能是扫描件、照片或别的文件。"), *reasons)
+    if machine.verdict == "valid":
+        return "unknown", way, {}, (_("签名成立，但登记里没有这一份：它没有正式出具。"),)
+    known = _named_inside(db, data)
+    told = {"number": known.number, "standing": str(known.standing)} if known is not None else {}
+    return "changed", way, told, reasons or (_("这份文件不在我们的登记里"),)
+
+
+def _named_inside(db: Session, data: bytes) -> Deed | None:
+    """The deed that a changed file still names by number and code; its holder had the paper, so nothing is guessed."""
+    from signing.body import BadBody, inside
+
+    try:
+        facts = inside(data).facts
+        named = str(facts["number"]), str(facts["code"])
+    except (BadBody, KeyError, TypeError):
+        return None
+    return db.scalar(sa.select(Deed).where(Deed.number == named[0], Deed.code == named[1]))
 
 
 def by_hash(db: Session, sha256: str, address: str, now: datetime, *, bank: Bank | None = None) -> Answer:
-    """Raises NoMatch, TooMany."""
+    """By the fingerprint that the browser or the bank reckoned itself; the file stays there. Raises NoMatch, TooMany."""
     limits.refuse_if_spent(db, "verify", address, now)
     deed = db.scalar(sa.select(Deed).where(Deed.sha256 == sha256.strip().lower()))
     if deed is None:
@@ -90,38 +121,48 @@ def by_hash(db: Session, sha256: str, address: str, now: datetime, *, bank: Bank
 
 def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None) -> Answer:
     case = db.get_one(Case, deed.case_id)
-    verdict = {Standing.VALID: "valid", Standing.REVOKED: "revoked", Standing.UNDER_REVIEW: "under_review"}[
-        deed.standing
-    ]
-    db.add(Verification(deed_id=deed.id, bank_id=bank.id if bank else None, way=way, verdict=verdict, at=now))
+    verdict = word_of(deed)
+    asked = Verification(deed_id=deed.id, bank_id=bank.id if bank else None, way=way, verdict=verdict, at=now)
+    db.add(asked)
     db.flush()
     matter = filing.matter_of(case)
-    return Answer(
-        verdict,
-        way,
-        {
-            "number": deed.number,
-            "matter": {"zh": matter.deed_title.zh, "en": matter.deed_title.en},
-            "issued_on": (case.approved_on or deed.issued_at.date()).isoformat(),
-            "office": office_name(db, case),
-            "person": masked_name(filing.party_of(db, case).name),
-            "standing_at": deed.standing_at.isoformat(),
-            "sha256": deed.sha256,
-            "test": trial_of(db, deed),
-        },
-        (deed.why,) if deed.standing == Standing.REVOKED and deed.why else (),
-    )
+    office, notary = db.get_one(Office, case.office_id), db.get_one(Person, case.notary_id)
+    facts: dict[str, Any] = {
+        "number": deed.number,
+        "code": deed.code,
+        "matter": {"zh": matter.deed_title.zh, "en": matter.deed_title.en},
+        "issued_on": (case.approved_on or deed.issued_at.date()).isoformat(),
+        "office": {"zh": office.name, "en": office.name_en},
+        "notary": {"zh": notary.name, "en": notary.name_en or notary.name},
+        "person": masked_name(filing.party_of(db, case).name),
+        "standing": str(deed.standing),
+        "standing_at": deed.standing_at.isoformat(),
+        "sha256": deed.sha256,
+        "test": trial_of(db, deed),
+        "asked_at": now.isoformat(),
+        "asked": f"V-{now:%Y-%m%d}-{asked.id.hex[:8].upper()}",
+        "history": history(db, deed),
+    }
+    return Answer(verdict, way, facts, (deed.why,) if deed.standing == Standing.REVOKED and deed.why else ())
+
+
+def word_of(deed: Deed) -> str:
+    return {Standing.VALID: "valid", Standing.REVOKED: "revoked", Standing.UNDER_REVIEW: "under_review"}[deed.standing]
+
+
+def history(db: Session, deed: Deed) -> list[dict[str, str]]:
+    """What happened to a deed since it was issued: issued, under_review, upheld, revoked, each with its time."""
+    found = [{"what": "issued", "at": deed.issued_at.isoformat()}]
+    for review in db.scalars(sa.select(Review).where(Review.case_id == deed.case_id).order_by(Review.opened_at)):
+        found.append({"what": "under_review", "at": review.opened_at.isoformat()})
+        if review.decided_at is not None:
+            found.append({"what": review.outcome, "at": review.decided_at.isoformat()})
+    return found
 
 
 def trial_of(db: Session, deed: Deed) -> bool:
     """Whether the deed carries the TEST mark; it is a fact of that deed, not of today's setting."""
     return bool(db.get_one(Number, deed.number_id).facts.get("test"))
-
-
-def office_name(db: Session, case: Case) -> str:
-    from notary.models import Office
-
-    return db.get_one(Office, case.office_id).name
 
 
 def masked_name(name: str) -> str:

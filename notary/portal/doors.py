@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from notary.errors import LoginNeeded, NotAllowed
 from notary.ledger import Actor
 from notary.lifecycle import Role
-from notary.models import Applicant, Person
+from notary.models import Applicant, Bank, Person
 from notary.office import doors
 from notary.parts import Parts
 
@@ -100,11 +100,12 @@ def clear_login(response: AnyResponse) -> AnyResponse:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who sits at the browser: nobody, a member of the staff, or an applicant."""
+    """Who asks: nobody, a member of the staff, an applicant, or a bank's program."""
 
     login_id: UUID | None = None
     person: Person | None = None
     applicant: Applicant | None = None
+    bank: Bank | None = None
     stage: str = ""
 
     @property
@@ -113,6 +114,8 @@ class Visitor:
             return doors.actor_of(self.person)
         if self.applicant is not None:
             return Actor(Role.APPLICANT, self.applicant.id)
+        if self.bank is not None:
+            return Actor(Role.BANK, self.bank.id, self.bank.name, self.bank.office_id)
         return None
 
 
@@ -126,6 +129,8 @@ def visitor() -> Visitor:
 
 
 def _read_visitor() -> Visitor:
+    if request.path.startswith("/api/"):
+        return _read_bank()
     token = request.cookies.get(cookie_name())
     if not token:
         return Visitor()
@@ -138,7 +143,16 @@ def _read_visitor() -> Visitor:
             login.seen_at = now
         person = db.get(Person, login.person_id) if login.person_id else None
         applicant = db.get(Applicant, login.applicant_id) if login.applicant_id else None
-        return Visitor(login.id, person, applicant, login.stage)
+        return Visitor(login.id, person, applicant, None, login.stage)
+
+
+def _read_bank() -> Visitor:
+    """Programs show a key and nothing else: a cookie opens no API, so that no foreign page can use one."""
+    key = request.headers.get("X-API-Key", "")
+    if not key:
+        return Visitor()
+    with parts().db() as db:
+        return Visitor(bank=doors.bank_of(db, key))
 
 
 def actor() -> Actor:
@@ -174,6 +188,6 @@ def guard(app: Flask) -> None:
 
 def own_path(target: str | None, fallback: str) -> str:
     """`target` if it is a path on this origin, else `fallback`: nobody is sent elsewhere by a link."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target:
+    if target and target.isprintable() and target.startswith("/") and not target.startswith(("//", "/\\")):
         return target
     return fallback

@@ -1,0 +1,130 @@
+"""Identity documents: what is printed on them and whether it agrees with itself. No check here says that one is real."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import cv2
+
+from identity import cn_card, mrz, ocr, yunet
+from identity.cn_card import Checks, Fields
+from identity.errors import Unreadable
+from identity.ocr import Text
+from identity.pictures import Image
+
+_LONGEST = 2000
+_SHORTEST = 640
+# Where a zone is looked for again if its digits do not hold: share of the height cut off above, width in pixels.
+_LOWER_PARTS = ((0.60, 900), (0.68, 1280), (0.55, 1100))
+
+
+@dataclass(frozen=True, repr=False)
+class Reading:
+    """One side of a document.
+
+    `type`: cn_id_front, cn_id_back, cn_id_temporary, td1 or td3. `fields`: texts, empty where not read; names as in
+    `cn_card` and `mrz`. `checks`: True holds, False does not, None could not be checked.
+    """
+
+    type: str
+    fields: Fields
+    checks: Checks
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": self.type, **self.fields, "checks": self.checks}
+
+
+def read(image: Image, today: date | None = None) -> Reading:
+    """Read a (H, W, 3) uint8 BGR picture of one side, however it was turned. `today`: the office's date, else UTC's.
+
+    Raises Unreadable where no known document is to be seen.
+    """
+    today = today or datetime.now(UTC).date()
+    image = _sized(image)
+    for turn in (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180):
+        turned: Image = image if turn is None else cv2.rotate(image, turn)
+        if reading := _read_upright(turned, today):
+            return reading
+    raise Unreadable("no identity document that we know was found")
+
+
+def check_sides(front: Reading, back: Reading) -> Checks:
+    """What only both sides of one card together show. ValueError unless they are a front and a back."""
+    if (front.type, back.type) != ("cn_id_front", "cn_id_back"):
+        raise ValueError(f"not the two sides of a card: {front.type}, {back.type}")
+    return cn_card.sides_checks(front.fields, back.fields)
+
+
+def _read_upright(image: Image, today: date) -> Reading | None:
+    found = ocr.texts(image)
+    rows = ocr.lines(found)
+    text = "\n".join(rows)
+    if _is_zoned(text):
+        return _zoned(image, rows, today)
+    if "临时居民身份证" in text:
+        fields = cn_card.back(rows)
+        checks = cn_card.back_checks(fields, today)
+        if re.search(r"公民身份号码|\d{17}", text):
+            own = cn_card.front(ocr.lines(_beside_portrait(image, found)))
+            fields, checks = own | fields, cn_card.front_checks(own) | checks
+        return Reading("cn_id_temporary", fields, {"not_expired": checks["not_expired"]} | checks)
+    if sum(word in text for word in ("签发机关", "有效期限", "居民身份证", "发机关", "有效期")) >= 2:
+        fields = cn_card.back(rows)
+        return Reading("cn_id_back", fields, cn_card.back_checks(fields, today))
+    if sum(word in text for word in ("姓名", "性别", "民族", "住址", "公民身份号码", "身份号码")) >= 2:
+        fields = cn_card.front(ocr.lines(_beside_portrait(image, found)))
+        return Reading("cn_id_front", fields, cn_card.front_checks(fields))
+    return None
+
+
+def _is_zoned(text: str) -> bool:
+    return text.count("<") >= 8 or bool(re.search(r"PASSPORT|护照|P[<O][A-Z]{3}[A-Z]+<<", text))
+
+
+def _zoned(image: Image, rows: Sequence[str], today: date) -> Reading | None:
+    """A machine-readable zone; read again, larger and by itself, until its check digits hold."""
+    best: Reading | None = None
+    for again in _looks(image, rows):
+        zone = mrz.find(again)
+        if zone is None:
+            continue
+        kind, zone_rows = zone
+        fields, checks = mrz.fields_of(kind, zone_rows), mrz.checks_of(kind, zone_rows, today)
+        checks["number_printed"] = mrz.printed_number(fields["number"], rows)
+        reading = Reading(kind, fields, checks)
+        if mrz.sound(checks):
+            return reading
+        best = best or reading
+    return best
+
+
+def _looks(image: Image, rows: Sequence[str]) -> Iterator[Sequence[str]]:
+    yield rows
+    for share, wide in _LOWER_PARTS:
+        part = image[int(image.shape[0] * share) :]
+        scale = wide / part.shape[1]
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        yield ocr.lines(ocr.texts(cv2.resize(part, None, fx=scale, fy=scale, interpolation=how)))
+
+
+def _beside_portrait(image: Image, found: Sequence[Text]) -> list[Text]:
+    """Text on or right of the portrait (clothing, a mark) is no field; it used to run into the address."""
+    faces = yunet.find(image)
+    if not faces:
+        return list(found)
+    x, y, wide, high = faces[0].box
+    edge, top, bottom = x - 0.7 * wide, y - 1.2 * high, y + 2.4 * high
+    return [text for text in found if not (text.left > edge and top < text.middle < bottom)]
+
+
+def _sized(image: Image) -> Image:
+    """Neither too large to read in a second nor too small for the reader's finest strokes."""
+    longest = max(image.shape[:2])
+    if _SHORTEST <= longest <= _LONGEST:
+        return image
+    scale = (_LONGEST if longest > _LONGEST else _SHORTEST) / longest
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    sized: Image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
+    return sized

@@ -1,0 +1,72 @@
+"""The papers that the demo's applicant photographs: a specimen card that says so, and drawn contracts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from signing.render import font_file
+
+FACES = Path(__file__).resolve().parents[2] / "tests" / "faces"
+"""Three faces of nobody: 1 the applicant, 2 the notary, 3 somebody else at the camera."""
+
+
+@dataclass(frozen=True)
+class Props:
+    front: Path
+    back: Path
+    contract: Path
+    guarantee: Path
+    extension: Path
+    applicant: Path
+    notary: Path
+    stranger: Path
+
+
+def sheet(path: Path, title: str, lines: list[str]) -> Path:
+    """A page of a contract as somebody would photograph it."""
+    page = Image.new("RGB", (1240, 1754), "#fbfaf5")
+    pen = ImageDraw.Draw(page)
+    face, small = ImageFont.truetype(font_file(), 54), ImageFont.truetype(font_file(), 34)
+    pen.text((620, 140), title, font=face, fill="#1b1b1b", anchor="mm")
+    for n, line in enumerate(lines):
+        pen.text((140, 300 + n * 70), line, font=small, fill="#2a2a2a")
+    page.save(path, "JPEG", quality=88)
+    return path
+
+
+def make(folder: Path) -> Props:
+    """Draws everything into `folder`. The card is a specimen, named 样本甲."""
+    import cv2
+
+    from identity import specimen
+
+    folder.mkdir(parents=True, exist_ok=True)
+    portrait = cv2.imread(str(FACES / "1.jpg"))
+    cv2.imwrite(str(folder / "front.jpg"), specimen.front(specimen.YANG_JIA, portrait))
+    cv2.imwrite(str(folder / "back.jpg"), specimen.back(specimen.YANG_JIA))
+    bank = "江岸村镇银行"
+    return Props(
+        front=folder / "front.jpg",
+        back=folder / "back.jpg",
+        contract=sheet(
+            folder / "contract.jpg",
+            "借款合同（样本）",
+            [f"贷款人：{bank}", "借款人：样本乙", "编号：借字2024-0088号", "本金：人民币480,000.00元"],
+        ),
+        guarantee=sheet(
+            folder / "guarantee.jpg",
+            "保证合同（样本）",
+            [f"债权人：{bank}", "保证人：样本甲", "编号：保字2024-0088号", "连带责任保证"],
+        ),
+        extension=sheet(
+            folder / "extension.jpg",
+            "展期通知（样本）",
+            [f"{bank}", "原到期日：2026年11月24日", "展期至：2027年5月20日"],
+        ),
+        applicant=FACES / "1.jpg",
+        notary=FACES / "2.jpg",
+        stranger=FACES / "3.jpg",
+    )
