@@ -61,6 +61,7 @@ def create_app(parts: Parts) -> Flask:
     app.add_template_filter(terms.act_words, "act")
     app.add_template_filter(terms.next_words, "next_step")
     app.add_template_filter(terms.care_words, "care")
+    app.add_template_filter(terms.sex_words, "sex")
     app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)

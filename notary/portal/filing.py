@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import words
+from notary import terms, words
 from notary.errors import NotFound, NotYet
 from notary.lifecycle import Act, Role, State, acts_of
 from notary.models import Applicant, Case
@@ -122,6 +122,7 @@ def _who_page(db: Session, case: Case, errors: dict[str, str]) -> str:
         values=values,
         card=card,
         party=party,
+        sexes=[(key, str(said)) for key, said in terms.SEXES.items()],
         errors=errors,
     )
 
