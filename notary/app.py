@@ -85,6 +85,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         bank,
         banks,
         booking,
+        console,
         copies,
         desk,
         drafting,
@@ -96,6 +97,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         ratings,
         recordings,
         reviews,
+        room,
         staff,
         tickets,
         verify,
@@ -105,6 +107,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
         reviews.reviews, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank,
+        room.room, console.console,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
     # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.
