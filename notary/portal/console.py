@@ -12,9 +12,9 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary.errors import BadInput, NotFound, NotPossible
+from notary.errors import BadInput, NotFound, NotPossible, NotYet
 from notary.lifecycle import Role, State
-from notary.models import Case, ConsentKind, DeviceCheck, Phase, StepResult
+from notary.models import Case, ConsentKind, DeviceCheck, Paper, Phase, StepResult
 from notary.office import accepting, asking, filing, hearing, identifying, minutes, safe, showing, witnessing
 from notary.office.hearing import NOTARY, Live
 from notary.portal import screens
@@ -325,7 +325,7 @@ def _page_number() -> int:
     return int(raw)
 
 
-def _made(db: Session, at: Live, kind: str, now: datetime) -> showing.Paper:
+def _made(db: Session, at: Live, kind: str, now: datetime) -> Paper:
     """The paper as it is now; one that is signed stays what it is."""
     if kind not in showing.SHOWN_IN:
         raise NotFound
@@ -334,7 +334,7 @@ def _made(db: Session, at: Live, kind: str, now: datetime) -> showing.Paper:
     if last is not None and here and not (kind == "minutes" and minutes.outdated(db, parts(), at, last, now)):
         return last
     if missing := hearing.what_holds_back(db, parts(), at, showing.SHOWN_IN[kind]):
-        raise hearing.NotYet(tuple(missing))
+        raise NotYet(tuple(missing))
     if kind == "minutes":
         return minutes.make(db, parts(), at, now)
     return showing.make_instrument(db, parts(), at, now)

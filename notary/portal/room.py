@@ -83,7 +83,8 @@ def with_etag(body: dict[str, Any]) -> Response:
     response = Response(data, mimetype="application/json")
     response.set_etag(hashlib.sha256(data).hexdigest()[:32])
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def own(db: Session, case_id: UUID, *, lock: bool = False) -> Case:
