@@ -35,7 +35,12 @@ def main() -> int:
         with Stage() as stage, sync_playwright() as play:
             phone, desk = launch(play), launch(play)
             try:
-                Play(stage, phone, desk, screens, report).run()
+                played = Play(stage, phone, desk, screens, report)
+                try:
+                    played.run()
+                except Exception:
+                    played.leave_traces()
+                    raise
             finally:
                 phone.close()
                 desk.close()
@@ -119,6 +124,13 @@ class Play:
         with report.step("deed"):
             report.deed_number = deed.notary_seals(notary, case)
         self.after(case, api_key)
+
+    def leave_traces(self) -> None:
+        """Where everybody stood when it went wrong, and what the office printed."""
+        for person in (*self.staff.values(), self.applicant, self.borrower, self.bank):
+            person.screen(f"failed-{person.name}")
+            self.report.trouble += [f"{person.name}: {line}" for line in person.trouble]
+        (OUT / "office.log").write_text("\n".join(self.stage.said))
 
     def enrol(self) -> None:
         for login, person in self.staff.items():
