@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -38,6 +39,11 @@ def migrate(url: str, to: str = "head") -> None:
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["url"] = url
     command.upgrade(config, to)
+
+
+def fresh(query: sa.Select[Any]) -> sa.Select[Any]:
+    """The rows locked until the transaction ends, and as they are now even if this session has read them before."""
+    return query.with_for_update().execution_options(populate_existing=True)
 
 
 def libpq(url: str) -> str:

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import calendar, ledger
+from notary.database import fresh
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
@@ -24,7 +25,7 @@ from notary.rules import rules
 def case_for_staff(db: Session, case_id: UUID, by: Actor, *, lock: bool = False) -> Case:
     """A case of the actor's own office. Raises NotFound."""
     query = sa.select(Case).where(Case.id == case_id, Case.office_id == by.office_id)
-    case = db.scalar(query.with_for_update() if lock else query)
+    case = db.scalar(fresh(query) if lock else query)
     if case is None:
         raise NotFound
     return case

@@ -9,11 +9,11 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger, questions
-from notary.errors import BadInput, NotFound
+from notary.errors import BadInput, NotFound, NotPossible, Unavailable
 from notary.ledger import Actor
 from notary.lifecycle import Need
 from notary.matters import Question
-from notary.models import Answer, Case, ChatLine, Interview
+from notary.models import Answer, Case, ChatLine, ConsentKind, Interview
 from notary.office import hearing
 from notary.office.filing import matter_of
 from notary.office.hearing import Live
@@ -55,8 +55,15 @@ def open_questions(db: Session, at: Live) -> tuple[Question, ...]:
 def ask(db: Session, parts: Parts, at: Live, key: str, by: Actor, now: datetime) -> None:
     """Puts a question onto the applicant's screen. Raises NotFound."""
     question = question_of(at.case, key)
+    refuse_before_consent(db, at)
     hearing.moment(db, at.interview, "asked", by, now, hearing.media_time(parts, at), question.short.zh)
     hearing.turn(db, parts, at, {"kind": "question", "question": key})
+
+
+def refuse_before_consent(db: Session, at: Live) -> None:
+    """Nothing is asked for the record before the recording is agreed to. Raises NotPossible."""
+    if not hearing.consented(db, at.case, ConsentKind.RECORDING):
+        raise NotPossible(_("先让对方同意录音录像，再提问。"))
 
 
 def question_of(case: Case, key: str) -> Question:
@@ -71,6 +78,7 @@ def answer(
 ) -> Answer:
     """Writes down an answer, or why the question was left out. Raises BadInput, NotFound, Unavailable."""
     question = question_of(at.case, key)
+    refuse_before_consent(db, at)
     text, omitted = text.strip()[:4000], omitted.strip()[:500]
     if omitted and len(omitted) < 4:
         raise BadInput({"omitted": _("请写明为什么不问。")})
@@ -106,7 +114,7 @@ def chat(db: Session, parts: Parts, at: Live, text: str, by: Actor, speaker: str
         raise BadInput({"text": _("请先打字。")})
     try:
         seconds: float | None = hearing.media_time(parts, at)
-    except Exception:  # noqa: BLE001 (typing must work while the picture is broken; the line then has no media time)
+    except Unavailable:  # typing must work while the picture is broken; the line then has no media time
         seconds = None
     line = ChatLine(interview_id=at.interview.id, speaker=speaker, text=text, media_time=seconds, at=now)
     db.add(line)

@@ -15,8 +15,10 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import calendar, ledger
+from notary.database import fresh
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.intake import Clean
+from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
 from notary.matters import Field, Matter
@@ -89,7 +91,7 @@ def _reference(db: Session, year: int) -> str:
 def own_case(db: Session, case_id: UUID, applicant_id: UUID | None, *, lock: bool = False) -> Case:
     """The applicant's own case; another person's is not told from one that does not exist. Raises NotFound."""
     query = sa.select(Case).where(Case.id == case_id, Case.applicant_id == applicant_id)
-    case = db.scalar(query.with_for_update() if lock else query)
+    case = db.scalar(fresh(query) if lock else query)
     if case is None or applicant_id is None:
         raise NotFound
     return case
@@ -372,6 +374,8 @@ def add_exhibit(
     ledger.append(
         db, "exhibit.added", by, now, case_id=case.id, office_id=case.office_id, material=material, sha256=sha256
     )
+    if known[material].role:
+        enqueue(db, "read-card", exhibit_id=str(exhibit.id))
     return exhibit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,8 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import NotAllowed, NotFound, NotPossible, NotYet, Unavailable
+from notary.database import fresh
+from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, NotYet, Unavailable
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
@@ -23,6 +25,7 @@ from notary.office.step import advance, refuse_unmet
 from notary.parts import Parts
 from notary.rules import rules
 from webrtc.client import MediaError, Seat
+from webrtc.errors import BadOffer, NotConnected, OfferTooLarge
 
 APPLICANT, NOTARY = "applicant", "notary"
 LEGS = (APPLICANT, NOTARY)
@@ -78,17 +81,38 @@ def _open_room(parts: Parts, case: Case, interview: Interview) -> bool:
 def live(db: Session, case: Case, *, lock: bool = False) -> Live:
     """The case's open interview. Raises NotPossible."""
     query = sa.select(Interview).where(Interview.case_id == case.id, Interview.closed_at.is_(None))
-    interview = db.scalar(query.with_for_update() if lock else query)
+    interview = db.scalar(fresh(query) if lock else query)
     if interview is None or case.state not in (State.INTERVIEW, State.SUSPENDED):
         raise NotPossible(_("现在没有正在进行的视频。"))
     return Live(case, interview)
 
 
-def lead(db: Session, case: Case, by: Actor) -> Live:
-    """The open interview, for the notary who leads it, locked for a change. Raises NotAllowed, NotPossible."""
+def lead(db: Session, case: Case, by: Actor, *, paused: bool = False) -> Live:
+    """The open interview, for the notary who leads it, locked for a change. `paused`: what is allowed while it is
+    suspended too. Raises NotAllowed, NotPossible.
+    """
+    refuse_other(case, by)
+    at = live(db, case, lock=True)
+    if not paused:
+        refuse_paused(case)
+    return at
+
+
+def refuse_other(case: Case, by: Actor) -> None:
+    """C15: only the notary who handles the case."""
     if by.role != Role.NOTARY or by.id != case.notary_id:
         raise NotAllowed(_("只有承办公证员能做这一步。"))
-    return live(db, case, lock=True)
+
+
+def refuse_paused(case: Case) -> None:
+    if case.state != State.INTERVIEW:
+        raise NotPossible(_("视频暂停了。先接着办，再做这一步。"))
+
+
+def newest(db: Session, case: Case) -> Interview | None:
+    """The case's last interview, open or not."""
+    query = sa.select(Interview).where(Interview.case_id == case.id)
+    return db.scalar(query.order_by(Interview.number.desc()).limit(1))
 
 
 def media_time(parts: Parts, at: Live, phase: str | None = None) -> float:
@@ -110,15 +134,23 @@ def moment(
 
 
 def turn(db: Session, parts: Parts, at: Live, screen: dict[str, Any] | None = None) -> None:
-    """Counts a change, and nudges both pages over the data channel; pages that miss it poll."""
+    """Counts a change, and once it is committed nudges both pages over the data channel; pages that miss it poll."""
     at.interview.turn += 1
     if screen is not None:
         at.interview.screen = screen
     db.flush()
-    try:
-        parts.media.send(at.room, None, {"kind": "turn", "turn": at.interview.turn})
-    except MediaError:
-        return  # the pages poll: nothing is lost but a second
+    if db.info.get("nudge") == at.interview.id:
+        return
+    db.info["nudge"] = at.interview.id
+    room, interview = at.room, at.interview
+
+    @sa.event.listens_for(db, "after_commit", once=True)
+    def nudge(_db: Session) -> None:
+        _db.info.pop("nudge", None)
+        try:
+            parts.media.send(room, None, {"event": "turn", "kind": "turn", "turn": interview.turn})
+        except MediaError:
+            return  # the pages poll: nothing is lost but a second
 
 
 # joining
@@ -127,14 +159,25 @@ def turn(db: Session, parts: Parts, at: Live, screen: dict[str, Any] | None = No
 def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, now: datetime) -> dict[str, str]:
     """A browser joins or comes back: its whole offer in, the answer out; a new leg is a new segment.
 
-    Raises Unavailable, BadInput (an offer that is none).
+    Raises Unavailable, BadInput (an offer that is none), NotPossible (consent was withdrawn).
     """
     _open_room(parts, at.case, at.interview)  # after a worker's end the room is opened again with its key
-    answer = parts.media.offer(at.room, leg, sdp, "offer")
+    try:
+        answer = parts.media.offer(at.room, leg, sdp, "offer")
+    except OfferTooLarge as error:
+        raise BadInput({"sdp": _("这个连接请求太大，里面的地址太多。请换一个浏览器，或请我们打给您。")}) from error
+    except BadOffer as error:
+        raise BadInput({"sdp": _("这个连接请求我们读不懂。请换一个浏览器，或请我们打给您。")}) from error
+    except NotConnected as error:
+        raise NotPossible(_("没有同意录像，视频已经停了。")) from error
+    except MediaError as error:
+        raise Unavailable(_("视频服务现在很忙，请过几秒再试。")) from error
     known = at.interview.seen_segments
     if leg == APPLICANT and leg in known and rules().profile.call.new_leg_locks:
-        lock_signing(db, parts, at, _("对方换了一次连接。请看一眼是不是同一个人。"), now)
-    at.interview.seen_segments = {**known, leg: answer.segment}
+        lock_signing(db, at, _("对方换了一次连接。请看一眼是不是同一个人。"), now)
+    was = known.get(leg, {})
+    gone = was.get("gone") or now.isoformat()  # until its packets arrive it counts as away since it was last there
+    at.interview.seen_segments = {**known, leg: {"segment": answer.segment, "gone": gone}}
     ledger.append(
         db, "interview.joined", by, now, case_id=at.case.id, office_id=at.case.office_id,
         leg=leg, segment=answer.segment, fingerprint=answer.fingerprint,
@@ -143,19 +186,44 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
     return {"sdp": answer.sdp, "type": answer.type}
 
 
-def lock_signing(db: Session, parts: Parts, at: Live, why: str, now: datetime) -> None:
+def lock_signing(db: Session, at: Live, why: str, now: datetime) -> None:
     if at.interview.locked != why:
         at.interview.locked = why
         moment(db, at.interview, "locked", Actor(Role.SYSTEM), now, None, why)
 
 
 def look_again(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
-    """The notary has looked: the same person is there; signing is unlocked."""
+    """The notary has looked: the same person is there; signing is unlocked. A look is not enough after an
+    interruption, which asks for an identity step (C06). Raises NotPossible.
+    """
+    if at.interview.again:
+        raise NotPossible(_("视频断过，看一眼还不够：请重做一项身份核对。"))
     seconds = media_time(parts, at)
     at.interview.locked = ""
     moment(db, at.interview, "looked", by, now, seconds, _("看过，是同一个人"))
     ledger.append(db, "interview.looked", by, now, case_id=at.case.id, office_id=at.case.office_id, media_time=seconds)
     turn(db, parts, at)
+
+
+def leave(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
+    """The applicant goes away by a tap; what was recorded stays, the notary decides what follows."""
+    with suppress(MediaError):  # nobody there to close: the same
+        parts.media.close_leg(at.room, APPLICANT)
+    moment(db, at.interview, "left", by, now, None)
+    ledger.append(db, "interview.left", by, now, case_id=at.case.id, office_id=at.case.office_id)
+    turn(db, parts, at)
+
+
+# what the applicant is asked to agree to
+
+
+def ask_consent(db: Session, parts: Parts, at: Live, kind: ConsentKind, by: Actor, now: datetime) -> None:
+    """Puts a consent onto the applicant's screen. Notices wait for identity (A17: liability comes before it)."""
+    if kind not in (ConsentKind.RECORDING, ConsentKind.LIABILITY) and not consented(db, at.case, ConsentKind.RECORDING):
+        raise NotPossible(_("先让对方同意录音录像。"))
+    what = "notice" if kind in (ConsentKind.NOTICE, ConsentKind.LIABILITY) else "consent"
+    moment(db, at.interview, f"asked.{kind}", by, now, media_time(parts, at))
+    turn(db, parts, at, {"kind": what, "consent": str(kind)})
 
 
 # phases
@@ -186,7 +254,7 @@ def enter(db: Session, parts: Parts, at: Live, phase: Phase, by: Actor, now: dat
 
 def what_holds_back(db: Session, parts: Parts, at: Live, phase: Phase) -> list[str]:
     """What every phase before `phase` still lacks, in words."""
-    from notary.office import asking, identifying, showing
+    from notary.office import asking, identifying, showing, witnessing
 
     missing: list[str] = []
     order = PHASES.index(phase)
@@ -195,12 +263,18 @@ def what_holds_back(db: Session, parts: Parts, at: Live, phase: Phase) -> list[s
             missing.append(_("对方还没有同意录音录像"))
         if not recorder_runs(parts, at):
             missing.append(_("录像还没有在写"))
+    if order > PHASES.index(Phase.ENVIRONMENT) and not witnessing.who_is_there(db, at.interview):
+        missing.append(_("还没有记下谁在房间里"))
     if order > PHASES.index(Phase.PRIVATE_TALK):
         missing += identifying.missing_words(db, at.interview)
     if order > PHASES.index(Phase.NOTICE):
         for kind, words in ((ConsentKind.NOTICE, _("告知书还没签")), (ConsentKind.LIABILITY, _("责任告知还没签"))):
             if not consented(db, at.case, kind, since=at.interview.opened_at):
                 missing.append(words)
+        if not witnessing.explained_in(db, at.interview):
+            missing.append(_("还没有讲清楚后果，也没有记下对方自己的话"))
+    if order > PHASES.index(Phase.DOCUMENT) and (unsaid := witnessing.unsaid(db, at.interview)):
+        missing.append(_("对方还没有说：%(what)s", what="、".join(unsaid)))
     if order > PHASES.index(Phase.INQUIRY) and (open_ones := asking.open_questions(db, at)):
         missing.append(_("还有 %(n)d 个必问问题没有回答", n=len(open_ones)))
     if order > PHASES.index(Phase.DOCUMENT) and not showing.all_shown(db, at.interview):
@@ -217,7 +291,8 @@ def recorder_runs(parts: Parts, at: Live) -> bool:
     except MediaError:
         return False
     leg = status["legs"].get(APPLICANT, {})
-    return bool(status["recorder"]["ok"] and leg.get("connected") and (leg.get("age") or 99) < STILL_WRITING)
+    age = leg.get("age")
+    return bool(status["recorder"]["ok"] and leg.get("connected") and age is not None and age < STILL_WRITING)
 
 
 # consents
@@ -261,18 +336,35 @@ def consented(db: Session, case: Case, kind: ConsentKind, since: datetime | None
 def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
     """Asks the media worker how the room does and applies the table for a broken call (C06, C07).
 
-    Called by both pages' polls and by a job, so that nobody's browser is needed for it.
+    Called by both pages' polls, so that neither browser alone decides; `at` must be locked for a change.
     """
     limits = rules().profile.call
-    try:
-        status = parts.media.status(at.room)
-    except MediaError:
-        status = {"legs": {}, "recorder": {"ok": False}, "unreachable": True}
-    if at.case.state != State.INTERVIEW or len(at.interview.seen_segments) < len(LEGS):
-        return status
-    if max(silence(status["legs"].get(leg, {})) for leg in LEGS) * 1000 > limits.suspend_media_gone_ms:
+    status = room_status(parts, at)
+    seen, longest = dict(at.interview.seen_segments), 0.0
+    for leg, known in at.interview.seen_segments.items():
+        quiet = silence(status["legs"].get(leg, {}))
+        since = known.get("gone")
+        if quiet == float("inf"):
+            since = since or now.isoformat()
+            quiet = (now - datetime.fromisoformat(since)).total_seconds()
+        else:
+            since = None
+        longest = max(longest, quiet)
+        if since != known.get("gone"):
+            seen[leg] = {**known, "gone": since}
+    if seen != at.interview.seen_segments:
+        at.interview.seen_segments = seen
+    if at.case.state == State.INTERVIEW and len(seen) == len(LEGS) and longest * 1000 > limits.suspend_media_gone_ms:
         suspend(db, parts, at, _("声音或画面断了"), Actor(Role.SYSTEM), now, broken=True)
     return status
+
+
+def room_status(parts: Parts, at: Live) -> dict[str, Any]:
+    """What the media worker says of the room; a worker that does not answer has nobody in it."""
+    try:
+        return parts.media.status(at.room)
+    except MediaError:
+        return {"legs": {}, "recorder": {"ok": False}, "seconds": None, "unreachable": True}
 
 
 def silence(leg: dict[str, Any]) -> float:
@@ -286,8 +378,8 @@ def silence(leg: dict[str, Any]) -> float:
 def suspend(db: Session, parts: Parts, at: Live, why: str, by: Actor, now: datetime, *, broken: bool = False) -> None:
     advance(db, at.case, Act.SUSPEND, by, now, frozenset({Need.REASON}), why=why)
     at.interview.suspended_at = now
-    at.interview.again = "look" if broken else ""
     if broken:
+        at.interview.again = "broken"
         at.interview.interruptions += 1
         at.interview.locked = _("视频断过，要先重新核对身份。")
     moment(db, at.interview, "suspended", by, now, None, why)
@@ -303,7 +395,8 @@ def resume(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> Non
     began = at.interview.suspended_at or now
     length = (now - began).total_seconds()
     given = frozenset({Need.RECORDER}) if recorder_runs(parts, at) else frozenset()
-    if at.interview.again:
+    broken = at.interview.again == "broken"
+    if broken:
         at.interview.interrupted_s += length
         if (
             at.interview.interruptions >= limits.end_interruptions
@@ -311,12 +404,13 @@ def resume(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> Non
         ):
             raise NotPossible(_("已经断了 %(n)d 次，或者断得太久。请结束，另约时间。", n=at.interview.interruptions))
     advance(db, at.case, Act.RESUME, by, now, given, seconds=round(length, 1))
-    if at.interview.again and length * 1000 > limits.identity_again_media_gone_ms:
+    if broken and length * 1000 > limits.identity_again_media_gone_ms:
         at.interview.identity_since = now
         at.interview.phase = Phase.IDENTITY
-    elif at.interview.again:
-        at.interview.locked = _("视频断过，请重做一项身份核对。")
-    at.interview.suspended_at, at.interview.again = None, ""
+        at.interview.again, at.interview.locked = "all", _("视频断得久，身份四项都要重做。")
+    elif broken:
+        at.interview.again, at.interview.locked = "step", _("视频断过，请重做一项身份核对。")
+    at.interview.suspended_at = None
     moment(db, at.interview, "resumed", by, now, media_time(parts, at), _("中断 %(s)d 秒", s=round(length)))
     turn(db, parts, at)
 
@@ -400,8 +494,8 @@ def timeline(db: Session, interview: Interview) -> list[Moment]:
     return list(db.scalars(sa.select(Moment).where(Moment.interview_id == interview.id).order_by(Moment.at)))
 
 
-def of_room(db: Session, interview_id: UUID) -> Live:
-    interview = db.get(Interview, interview_id)
+def of_room(db: Session, interview_id: UUID, *, lock: bool = False) -> Live:
+    interview = db.get(Interview, interview_id, with_for_update=lock or None)
     if interview is None:
         raise NotFound
     return Live(db.get_one(Case, interview.case_id), interview)
@@ -409,10 +503,13 @@ def of_room(db: Session, interview_id: UUID) -> Live:
 
 @check(Need.DEVICE)
 def device_is_ready(db: Session, case: Case, _by: Actor) -> bool:
-    last = db.scalar(
-        sa.select(DeviceCheck).where(DeviceCheck.case_id == case.id).order_by(DeviceCheck.at.desc()).limit(1)
-    )
+    last = last_device_check(db, case)
     return last is not None and last.passed
+
+
+def last_device_check(db: Session, case: Case) -> DeviceCheck | None:
+    query = sa.select(DeviceCheck).where(DeviceCheck.case_id == case.id)
+    return db.scalar(query.order_by(DeviceCheck.at.desc()).limit(1))
 
 
 @check(Need.CONSENT)

@@ -17,7 +17,7 @@ from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, Unavailab
 from notary.jobs import enqueue, job
 from notary.ledger import Actor
 from notary.lifecycle import Need
-from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Snapshot, StepResult
+from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Phase, Snapshot, StepResult
 from notary.office import filing, hearing, safe
 from notary.office.hearing import APPLICANT, Live
 from notary.office.needs import check
@@ -48,11 +48,14 @@ def decide_step(
         raise NotFound
     if result != StepResult.CONFIRMED and len(reason.strip()) < 4:
         raise BadInput({"reason": _("请写明理由。")})
+    if hearing.PHASES.index(at.interview.phase) < hearing.PHASES.index(Phase.IDENTITY):
+        raise NotPossible(_("先让对方同意录音录像，再开始核对身份。"))
     if not hearing.recorder_runs(parts, at):
         raise NotPossible(_("录像没有在写，身份核对不能开始。"))
     refuse_third_try(db, at.case, step, reason, now)
     if step == "look" and result == StepResult.CONFIRMED:
-        missing = [kind for kind in CARD_SNAPSHOTS if not snapshots_of(db, at.interview, kind)]
+        taken = {one.kind for one in snapshots_of(db, at.interview) if one.at >= at.interview.identity_since}
+        missing = [kind for kind in CARD_SNAPSHOTS if kind not in taken]
         if missing:
             raise NotPossible(_("请先让对方把身份证正反面对着镜头，各取一帧。"))
     seconds = hearing.media_time(parts, at)
@@ -67,8 +70,8 @@ def decide_step(
         db, f"identity.{step}", by, now, case_id=at.case.id, office_id=at.case.office_id,
         result=str(result), reason=reason.strip(), media_time=seconds,
     )  # fmt: skip
-    if at.interview.locked and result == StepResult.CONFIRMED:
-        at.interview.locked = ""
+    if result == StepResult.CONFIRMED and at.interview.again in ("step", "all"):
+        at.interview.again, at.interview.locked = "", ""  # after `all` the other steps are missing by themselves
     hearing.turn(db, parts, at)
     return row
 
@@ -110,6 +113,8 @@ def missing_words(db: Session, interview: Interview) -> list[str]:
     ]
     if (asked := last_face_check(db, interview)) and not asked.decision:
         missing.append(_("人脸比对还等您决定"))
+    elif asked and asked.decision == "other":
+        missing.append(_("您认定不是本人"))
     return missing
 
 
@@ -142,6 +147,7 @@ def take_snapshot(db: Session, parts: Parts, at: Live, kind: str, by: Actor, now
         db, "interview.snapshot", by, now, case_id=at.case.id, office_id=at.case.office_id,
         what=kind, sha256=sha256, media_time=picture.seconds,
     )  # fmt: skip
+    hearing.turn(db, parts, at)
     return row
 
 
@@ -150,6 +156,20 @@ def snapshots_of(db: Session, interview: Interview, kind: str = "") -> list[Snap
     if kind:
         query = query.where(Snapshot.kind == kind)
     return list(db.scalars(query.order_by(Snapshot.at)))
+
+
+def snapshot_of(db: Session, interview: Interview, snapshot_id: UUID) -> Snapshot:
+    """Raises NotFound."""
+    row = db.get(Snapshot, snapshot_id)
+    if row is None or row.interview_id != interview.id:
+        raise NotFound
+    return row
+
+
+def portrait_of(db: Session, interview: Interview) -> Snapshot | None:
+    """The card's portrait as the comparison cut it out; None before one ran, or without consent."""
+    found = snapshots_of(db, interview, "card-portrait")
+    return found[-1] if found else None
 
 
 # faces
@@ -169,7 +189,29 @@ def ask_comparison(db: Session, parts: Parts, at: Live, by: Actor, now: datetime
     db.flush()
     ledger.append(db, "face.asked", by, now, case_id=at.case.id, office_id=at.case.office_id, check=str(row.id))
     enqueue(db, "compare-faces", check_id=str(row.id))
+    hearing.turn(db, parts, at)
     return row
+
+
+def without_face(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: datetime) -> None:
+    """The face-free route of equal rank (B09): the notary goes on by eye alone. Where a machine has already spoken
+    against it, that needs a reason, else the route would be a way around B07. Raises BadInput.
+    """
+    row = last_face_check(db, at.interview)
+    if row is not None and row.advice in ("against", "doubtful") and row.decision != "same" and len(reason.strip()) < 8:
+        raise BadInput({"reason": _("机器说不像。改为不用人脸，请写明理由（至少 8 个字）。")})
+    seconds = hearing.media_time(parts, at)
+    if row is None or row.decision:
+        row = FaceCheck(interview_id=at.interview.id, advice="not-asked", asked_at=now)
+        db.add(row)
+    row.decision, row.reason, row.decided_by, row.decided_at = "without", reason.strip()[:500], by.id, now
+    row.done_at, row.media_time = row.done_at or now, seconds
+    hearing.moment(db, at.interview, "face.without", by, now, seconds)
+    ledger.append(
+        db, "face.without", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        advice=row.advice, reason=row.reason, media_time=seconds,
+    )  # fmt: skip
+    hearing.turn(db, parts, at)
 
 
 def card_front(db: Session, case: Case) -> Any:
@@ -195,18 +237,31 @@ def compare_faces(parts: Parts, check_id: str) -> None:
             pictures.append(parts.media.snapshot(at.room, APPLICANT))
         except MediaError:
             continue
+    portrait = b""
     try:
-        said = child.compare_faces(child.card_portrait(reference), [one.jpeg for one in pictures])
+        portrait = child.card_portrait(reference)
+        said = child.compare_faces(portrait, [one.jpeg for one in pictures])
         results, advice, notes = list(said["opinions"]), said["advice"], list(said["notes"])
     except (IdentityError, ValueError) as failed:
         results, advice, notes = [], "none", [getattr(failed, "key", "no-frames")]
     now = parts.clock()
     with parts.db.begin() as db:
-        row = db.get(FaceCheck, UUID(check_id), with_for_update=True)
-        if row is None or row.done_at:
+        row = db.get(FaceCheck, UUID(check_id))
+        if row is None:
             return
-        at = hearing.of_room(db, row.interview_id)
+        at = hearing.of_room(db, row.interview_id, lock=True)
+        db.refresh(row, with_for_update=True)
+        if row.done_at:
+            return
         frames = []
+        if portrait:
+            key, sha256 = safe.keep(parts, at.case, "snapshots", portrait)
+            db.add(
+                Snapshot(
+                    interview_id=at.interview.id, kind="card-portrait", leg="card", sha256=sha256, object_key=key,
+                    media_time=0.0, at=now,
+                )
+            )  # fmt: skip
         for picture in pictures:
             key, sha256 = safe.keep(parts, at.case, "snapshots", picture.jpeg)
             db.add(
@@ -219,7 +274,7 @@ def compare_faces(parts: Parts, check_id: str) -> None:
         row.results, row.advice, row.done_at = [*results, {"notes": notes}], advice, now
         row.media_time = pictures[-1].seconds if pictures else None
         if advice == "against":
-            hearing.lock_signing(db, parts, at, _("机器说不像同一个人。请您核对并决定。"), now)
+            hearing.lock_signing(db, at, _("机器说不像同一个人。请您核对并决定。"), now)
         hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, advice)
         ledger.append(
             db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
@@ -236,7 +291,7 @@ def last_face_check(db: Session, interview: Interview) -> FaceCheck | None:
 def decide_face(db: Session, parts: Parts, at: Live, decision: str, reason: str, by: Actor, now: datetime) -> None:
     """The notary decides; against the machine's advice only with a reason (B07). Raises BadInput, NotPossible."""
     row = last_face_check(db, at.interview)
-    if row is None or row.done_at is None:
+    if row is None or row.done_at is None or row.decision:
         raise NotPossible(_("还没有比对结果可以决定。"))
     if decision not in ("same", "other"):
         raise BadInput({"decision": _("请选是本人，或不是本人。")})
@@ -248,9 +303,10 @@ def decide_face(db: Session, parts: Parts, at: Live, decision: str, reason: str,
     row.decision, row.reason, row.decided_by, row.decided_at = decision, reason.strip(), by.id, now
     seconds = hearing.media_time(parts, at)
     if decision == "same":
-        at.interview.locked = ""
+        if not at.interview.again:
+            at.interview.locked = ""
     else:
-        hearing.lock_signing(db, parts, at, _("您认定不是本人。"), now)
+        hearing.lock_signing(db, at, _("您认定不是本人。"), now)
     hearing.moment(db, at.interview, "face.decided", by, now, seconds, decision)
     ledger.append(
         db, "face.decided", by, now, case_id=at.case.id, office_id=at.case.office_id,

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary.models import Answer, Consent, Interview, Moment, Office, Paper, Person
-from notary.office import asking, filing, showing
+from notary.office import asking, filing, hearing, showing, witnessing
 from notary.office.hearing import Live
 from notary.parts import Parts
 from notary.rules import rules
@@ -22,16 +22,27 @@ def make(db: Session, parts: Parts, at: Live, now: datetime) -> Paper:
     return showing.keep_paper(db, parts, at, "minutes", data(db, at, now, parts.settings.trial), now)
 
 
+def outdated(db: Session, parts: Parts, at: Live, paper: Paper, now: datetime) -> bool:
+    """True when something was answered, corrected or interrupted after the paper was made."""
+    return paper.facts != data(db, at, now, parts.settings.trial)
+
+
 def data(db: Session, at: Live, now: datetime, trial: bool) -> dict[str, Any]:
-    """What `signing.render.minutes` takes. Its end is the last answer's time, so that the same state gives the same
-    bytes while they are read."""
+    """What `signing.render.minutes` takes. Its end is that of the last answer, pause or signature under the
+    instrument, so that the same state gives the same bytes while they are read."""
     interview, case = at.interview, at.case
     office = db.get_one(Office, case.office_id)
     notary = db.get_one(Person, interview.notary_id)
     party = filing.party_of(db, case)
     answers = asking.answers_of(db, interview)
     place = answers["where-with-whom"].text if "where-with-whom" in answers else party.address
-    ended = max((row.at for row in answers.values()), default=interview.opened_at)
+    ended = max(
+        (
+            *(row.at for row in answers.values()),
+            *(row.at for row in hearing.timeline(db, interview) if row.kind in ("resumed", "signed.instrument")),
+        ),
+        default=interview.opened_at,
+    )
     return {
         "format": "yuanzheng-minutes/1",
         "test": trial,
@@ -50,6 +61,7 @@ def data(db: Session, at: Live, now: datetime, trial: bool) -> dict[str, Any]:
                 "place": place[:200] or "未说明",
                 "identity": f"公民身份号码{party.id_number}",
             },
+            *({"role": role, "name": name, "place": "申请人处"} for role, name in witnessing.others(db, interview)),
         ],
         "notices": [
             {"text": row.words[:4000].replace("\n", " "), "media_ms": int((row.media_time or 0) * 1000)}

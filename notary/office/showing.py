@@ -13,10 +13,10 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import BadInput, NotFound, NotPossible
+from notary.errors import BadInput, NotFound, NotPossible, NotYet
 from notary.ledger import Actor
 from notary.lifecycle import Need
-from notary.models import Case, CodePurpose, Interview, Paper, Showing, Signature
+from notary.models import Case, CodePurpose, Interview, Paper, Phase, Showing, Signature
 from notary.office import doors, filing, hearing, identifying, safe, wording
 from notary.office.hearing import Live
 from notary.office.needs import check
@@ -26,6 +26,9 @@ from signing import render
 LEAST_INK = 60.0
 """Length of all strokes, in the pad's own pixels: less is no signature."""
 MOST_STROKES, MOST_POINTS = 200, 6000
+SHOWN_IN = {"instrument": Phase.DOCUMENT, "minutes": Phase.CLOSING}
+SIGNED_IN = {"instrument": Phase.SIGNING, "minutes": Phase.CLOSING}
+"""The phase that must be open, by kind of paper."""
 
 
 def make_instrument(db: Session, parts: Parts, at: Live, now: datetime) -> Paper:
@@ -39,7 +42,7 @@ def make_instrument(db: Session, parts: Parts, at: Live, now: datetime) -> Paper
 
 def keep_paper(db: Session, parts: Parts, at: Live, kind: str, facts: dict[str, Any], now: datetime) -> Paper:
     last = newest(db, at.case, kind)
-    if last is not None and last.facts == facts:
+    if last is not None and last.facts == facts and last.interview_id == at.interview.id:
         return last
     if lacking := render.missing_glyphs(ledger.canonical(facts).decode()):
         raise BadInput(
@@ -85,9 +88,12 @@ def picture(parts: Parts, case: Case, paper: Paper, page: int) -> bytes:
 
 
 def show(db: Session, parts: Parts, at: Live, paper: Paper, page: int, by: Actor, now: datetime) -> None:
-    """The notary turns to a page on the applicant's screen. Raises NotFound."""
+    """The notary turns to a page on the applicant's screen. Raises NotFound, NotPossible, NotYet."""
     if not 1 <= page <= paper.pages:
         raise NotFound
+    refuse_outdated(db, at, paper)
+    if missing := hearing.what_holds_back(db, parts, at, SHOWN_IN[paper.kind]):
+        raise NotYet(tuple(missing))
     hearing.turn(db, parts, at, {"kind": "document", "paper": str(paper.id), "page": page, "pages": paper.pages})
     hearing.moment(db, at.interview, f"shown.{paper.kind}", by, now, hearing.media_time(parts, at), str(page))
 
@@ -95,6 +101,7 @@ def show(db: Session, parts: Parts, at: Live, paper: Paper, page: int, by: Actor
 def seen(db: Session, parts: Parts, at: Live, paper: Paper, page: int, sha256: str, now: datetime) -> None:
     """The applicant's page reports that it drew a page of that hash (C14). Raises BadInput, NotPossible."""
     screen = at.interview.screen
+    refuse_outdated(db, at, paper)
     if screen.get("paper") != str(paper.id) or screen.get("page") != page or screen.get("kind") != "document":
         raise NotPossible(_("这一页现在没有在给您看。"))
     if sha256 != paper.sha256:
@@ -134,16 +141,24 @@ def ask_signature(db: Session, parts: Parts, at: Live, paper: Paper, by: Actor, 
 
     Raises NotPossible with the reason.
     """
-    refuse_unready(db, at, paper)
+    refuse_unready(db, parts, at, paper)
     hearing.turn(db, parts, at, {"kind": "sign", "paper": str(paper.id), "sha256": paper.sha256})
     hearing.moment(db, at.interview, f"sign-asked.{paper.kind}", by, now, hearing.media_time(parts, at))
 
 
-def refuse_unready(db: Session, at: Live, paper: Paper) -> None:
-    if paper.id != getattr(newest(db, at.case, paper.kind), "id", None):
+def refuse_outdated(db: Session, at: Live, paper: Paper) -> None:
+    """Only the newest text, made in this very interview. Raises NotPossible."""
+    last = newest(db, at.case, paper.kind)
+    if last is None or paper.id != last.id or paper.interview_id != at.interview.id:
         raise NotPossible(_("这份文件已经改过，请给对方看新的一份。"))
+
+
+def refuse_unready(db: Session, parts: Parts, at: Live, paper: Paper) -> None:
+    refuse_outdated(db, at, paper)
     if not fully_shown(db, at.interview, paper):
         raise NotPossible(_("文件还没有逐页给对方看完，不能签。"))
+    if missing := hearing.what_holds_back(db, parts, at, SIGNED_IN[paper.kind]):
+        raise NotYet(tuple(missing))
     if at.interview.locked:
         raise NotPossible(_("现在不能签：%(why)s", why=at.interview.locked))
     if missing := identifying.missing_words(db, at.interview):
@@ -152,7 +167,7 @@ def refuse_unready(db: Session, at: Live, paper: Paper) -> None:
 
 def send_code(db: Session, parts: Parts, at: Live, paper: Paper, address: str, now: datetime) -> None:
     """Sends a one-time code that serves for this hash only (F03). Raises NotPossible, TooMany."""
-    refuse_unready(db, at, paper)
+    refuse_unready(db, parts, at, paper)
     if at.interview.screen.get("kind") != "sign" or at.interview.screen.get("paper") != str(paper.id):
         raise NotPossible(_("公证员还没有请您签字。"))
     doors.send_code(
@@ -166,8 +181,9 @@ def sign(
     now: datetime,
 ) -> Signature:  # fmt: skip
     """Takes strokes and code for exactly these bytes (F01–F03, C14). Raises BadInput, Wrong, NotPossible, TooMany."""
-    refuse_unready(db, at, paper)
-    if at.interview.screen.get("kind") != "sign" or sha256 != paper.sha256:
+    refuse_unready(db, parts, at, paper)
+    screen = at.interview.screen
+    if screen.get("kind") != "sign" or screen.get("paper") != str(paper.id) or sha256 != paper.sha256:
         raise NotPossible(_("要签的和给您看的不是同一份，请公证员再给您看一遍。"))
     if is_signed(db, at.case, paper.kind):
         raise NotPossible(_("这份文件已经签过了。"))
@@ -191,6 +207,17 @@ def sign(
     )  # fmt: skip
     hearing.turn(db, parts, at, {"kind": "talk"})
     return row
+
+
+def decline(db: Session, parts: Parts, at: Live, paper: Paper, why: str, by: Actor, now: datetime) -> None:
+    """The applicant does not sign, or cannot write: the pad closes and the notary is told."""
+    if why not in ("no", "cannot"):
+        raise BadInput({"why": _("请选一个原因。")})
+    hearing.moment(db, at.interview, f"sign-declined.{why}", by, now, hearing.media_time(parts, at), paper.kind)
+    ledger.append(
+        db, "sign.declined", by, now, case_id=at.case.id, office_id=at.case.office_id, sha256=paper.sha256, why=why
+    )
+    hearing.turn(db, parts, at, {"kind": "talk"})
 
 
 def clean_strokes(strokes: Any) -> list[list[list[float]]]:

@@ -1,0 +1,140 @@
+"""
+A specimen identity card that says so: for tests, the demo and trying out. Nobody's, in a generic layout.
+
+The number's region is 000000, which no bureau has, so it can be nobody's number; its check digit is valid. The `region`
+check of `identity.documents` therefore answers False for every specimen, and that is right.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import cv2
+import numpy as np
+import pylopdf_fonts_zh_cn
+from PIL import Image as Pictures
+from PIL import ImageDraw, ImageFont
+
+from identity.cn_card import check_digit
+from identity.pictures import Image
+
+SIZE = (1012, 638)  # 85.6 x 54 mm at 300 dpi
+_BLUE, _INK, _RED = (38, 92, 148), (22, 22, 24), (190, 40, 40)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands on both sides. `number`: see `number_of`; the rest as printed."""
+
+    name: str
+    sex: str
+    ethnicity: str
+    birth: date
+    address: str
+    number: str
+    issuer: str
+    valid_from: date
+    valid_to: date | None
+    """None: 长期."""
+
+
+def number_of(birth: date, sequence: int) -> str:
+    """A valid 18-digit number of region 000000; `sequence` 0 to 999, odd for men (GB 11643-1999)."""
+    first = f"000000{birth:%Y%m%d}{sequence:03d}"
+    if len(first) != 17:
+        raise ValueError(f"sequence {sequence} is not 0 to 999")
+    return first + check_digit(first)
+
+
+YANG_JIA = Card(
+    name="样本甲",
+    sex="女",
+    ethnicity="汉",
+    birth=date(1980, 5, 17),
+    address="样本省样本市样本区样本路1号2栋3单元401室",
+    number=number_of(date(1980, 5, 17), 918),
+    issuer="样本市公安局样本分局",
+    valid_from=date(2021, 3, 8),
+    valid_to=date(2041, 3, 8),
+)
+YANG_YI = Card(
+    name="样本乙",
+    sex="男",
+    ethnicity="汉",
+    birth=date(1968, 11, 2),
+    address="样本省样本市样本区样本路5号6栋7单元802室",
+    number=number_of(date(1968, 11, 2), 925),
+    issuer="样本市公安局样本分局",
+    valid_from=date(2022, 6, 20),
+    valid_to=None,
+)
+
+
+def front(card: Card, portrait: Image) -> Image:
+    """The side with the person: (638, 1012, 3) uint8 BGR. `portrait`: any (H, W, 3) BGR picture with one face."""
+    page = _page((222, 232, 236))
+    draw = ImageDraw.Draw(page)
+    for top, label, words in ((66, "姓名", card.name), (140, "性别", card.sex)):
+        _pair(draw, 70, 170, top, label, words)
+    _pair(draw, 300, 375, 140, "民族", card.ethnicity)
+    draw.text((70, 219), "出生", font=_font(30), fill=_BLUE)
+    left = 170.0
+    for number, unit in ((card.birth.year, "年"), (card.birth.month, "月"), (card.birth.day, "日")):
+        draw.text((left, 212), str(number), font=_font(38), fill=_INK)
+        left += draw.textlength(str(number), font=_font(38)) + 12
+        draw.text((left, 219), unit, font=_font(30), fill=_BLUE)
+        left += 48
+    draw.text((70, 293), "住址", font=_font(30), fill=_BLUE)
+    for index in range(0, len(card.address), 12):
+        draw.text((170, 286 + 50 * index // 12), card.address[index : index + 12], font=_font(38), fill=_INK)
+    draw.text((70, 546), "公民身份号码", font=_font(30), fill=_BLUE)
+    draw.text((330, 538), card.number, font=_font(46), fill=_INK)
+    page.paste(_cut(portrait, 260, 330), (690, 110))
+    draw.text((700, 452), "样本 SPECIMEN", font=_font(34), fill=_RED)
+    return _pixels(page)
+
+
+def back(card: Card) -> Image:
+    """The side with the issuer: (638, 1012, 3) uint8 BGR."""
+    page = _page((226, 230, 236))
+    draw = ImageDraw.Draw(page)
+    draw.ellipse((90, 70, 250, 230), outline=_RED, width=8)
+    draw.text((330, 70), "中华人民共和国", font=_font(54), fill=_INK)
+    draw.text((330, 160), "居民身份证", font=_font(76), fill=_INK)
+    draw.text((640, 300), "样本 SPECIMEN", font=_font(34), fill=_RED)
+    until = f"{card.valid_to:%Y.%m.%d}" if card.valid_to else "长期"
+    _pair(draw, 170, 330, 464, "签发机关", card.issuer)
+    _pair(draw, 170, 330, 540, "有效期限", f"{card.valid_from:%Y.%m.%d}-{until}")
+    return _pixels(page)
+
+
+def _pair(draw: ImageDraw.ImageDraw, label_at: int, words_at: int, top: int, label: str, words: str) -> None:
+    draw.text((label_at, top + 5), label, font=_font(30), fill=_BLUE)
+    draw.text((words_at, top), words, font=_font(38), fill=_INK)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(pylopdf_fonts_zh_cn.sans_path()), size)
+
+
+def _page(ground: tuple[int, int, int]) -> Pictures.Image:
+    """Plain paper with wavy lines: enough to disturb a reader, nothing of the real card's artwork."""
+    wide, high = SIZE
+    pixels = np.full((high, wide, 3), ground, np.float32)
+    down, across = np.mgrid[0:high, 0:wide]
+    for line in range(26):
+        away = down - high * (line + 0.5) / 26 - 9 * np.sin(across / (28 + 3 * line % 17) + line)
+        pixels[np.abs(away) < 0.8] -= (10, 7, 4)
+    return Pictures.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _cut(portrait: Image, wide: int, high: int) -> Pictures.Image:
+    """The middle of the picture in the given proportion, scaled to it."""
+    rows, columns = portrait.shape[:2]
+    scale = max(wide / columns, high / rows)
+    sized = cv2.resize(portrait, (round(columns * scale), round(rows * scale)), interpolation=cv2.INTER_AREA)
+    left, top = (sized.shape[1] - wide) // 2, (sized.shape[0] - high) // 2
+    return Pictures.fromarray(cv2.cvtColor(sized[top : top + high, left : left + wide], cv2.COLOR_BGR2RGB))
+
+
+def _pixels(page: Pictures.Image) -> Image:
+    return np.ascontiguousarray(np.asarray(page, np.uint8)[:, :, ::-1])
