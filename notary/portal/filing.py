@@ -149,7 +149,7 @@ def form_post(case_id: UUID, section: str) -> Answer:
             return _form_page(db, case, section, new), 422 if new else 200
         if wrong:
             return _form_page(db, case, section, wrong), 422
-        return _onwards(db, case, section)
+        return _onwards(db, case, f"form-{section}")
 
 
 def _shown(case: Case, section: str) -> set[str]:
@@ -166,7 +166,7 @@ def _form_page(db: Session, case: Case, section: str, errors: dict[str, str]) ->
     return render_template(
         "filing/form.html",
         **about(db, case),
-        **_place(db, case, section),
+        **_place(db, case, f"form-{section}"),
         section=found,
         fields=[one for one in matter.fields if one.key in shown],
         values=case.filed,
