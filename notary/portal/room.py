@@ -77,7 +77,7 @@ def looked_after(db: Session, at: Live | None, now: datetime, relock: Callable[[
     return status
 
 
-def with_etag(body: dict[str, Any]) -> Response:
+def with_etag(body: dict[str, Any]) -> AnyResponse:
     """JSON that a poll need not fetch again while it is the same; the running seconds alone make no difference."""
     response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
     steady = {key: value for key, value in body.items() if key != "seconds"}
@@ -127,7 +127,7 @@ def overview(case_id: UUID) -> str:
 
 @room.get("/state")
 @only(Role.APPLICANT)
-def state(case_id: UUID) -> Response:
+def state(case_id: UUID) -> AnyResponse:
     now = parts().clock()
     with parts().db.begin() as db:
         case = own(db, case_id)

@@ -18,7 +18,6 @@ from aiortc import RTCSessionDescription
 from webrtc_parties import Party, Worker, make_clip
 
 from notary.app import create_app
-from notary.lifecycle import Role
 from notary.models import Applicant, Case, DeviceCheck, Message, Office, Person
 from notary.models import Party as Applying
 from notary.office import doors, safe
