@@ -6,7 +6,8 @@ import json
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, render_template, request
+from apiflask import APIFlask, HTTPError
+from flask import Response, render_template, request
 from flask_babel import Babel, get_locale
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
@@ -15,10 +16,12 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import terms
-from notary.errors import NotFound, Refusal, Stale, TooMany, Unavailable
+from notary import jobs, terms
+from notary.errors import BadInput, NotFound, Refusal, Stale, TooMany, Unavailable
+from notary.office.activating import words_of
 from notary.parts import Parts
 from notary.portal import doors
+from notary.seal.refusals import SealError
 from notary.settings import CHECKOUT
 
 CSP = (
@@ -26,14 +29,20 @@ CSP = (
     "connect-src 'self'; media-src 'self' blob: mediastream:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LARGEST_REQUEST = 26 * 1024 * 1024
+LARGEST_DEED = 31 * 1024 * 1024
+"""A deed of 30 MB and the form around it."""
 log = structlog.get_logger()
 
 
-def create_app(parts: Parts) -> Flask:
+def create_app(parts: Parts) -> APIFlask:
     """The office's web application. Raises RuntimeError when a route has no audience."""
     from notary import words
 
-    app = Flask("notary", template_folder=str(CHECKOUT / "templates"), static_folder=str(CHECKOUT / "static"))
+    app = APIFlask(
+        "notary", title="Yuanzheng: verification and delivery for banks", version="1", docs_path=None,
+        spec_path="/api/v1/openapi.json", json_errors=False,
+        template_folder=str(CHECKOUT / "templates"), static_folder=str(CHECKOUT / "static"),
+    )  # fmt: skip
     app.config.update(
         SECRET_KEY=parts.settings.secret_key,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
@@ -43,31 +52,83 @@ def create_app(parts: Parts) -> Flask:
         SESSION_COOKIE_SECURE=parts.settings.base_url.startswith("https://"),
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=True,
+        OPENAPI_VERSION="3.1.0",
         BABEL_DEFAULT_LOCALE="zh",
         BABEL_TRANSLATION_DIRECTORIES=str(words.compiled()),
     )
     app.extensions["parts"] = parts
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Babel(app, locale_selector=words.chosen_locale)
-    CSRFProtect(app)
+    guarded = CSRFProtect(app)
+    app.before_request(_allow_deeds)
     doors.guard(app)
-    _register(app)
+    app.before_request(_refuse_nul)
+    _register(app, guarded)
     _refusals(app)
     app.after_request(_headers)
     app.context_processor(lambda: _for_templates(parts))
     app.add_template_filter(terms.role_words, "role")
     app.add_template_filter(terms.state_words, "state")
     app.add_template_filter(terms.act_words, "act")
+    app.add_template_filter(terms.next_words, "next_step")
+    app.add_template_filter(terms.care_words, "care")
+    app.add_template_filter(terms.sex_words, "sex")
+    app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)
+    jobs.load()  # a page enqueues by name
     return app
 
 
-def _register(app: Flask) -> None:
-    from notary.portal import applicant, console, public, room, staff
+def _register(app: APIFlask, guarded: CSRFProtect) -> None:
+    from notary.portal import (
+        applicant,
+        bank,
+        banks,
+        booking,
+        console,
+        copies,
+        desk,
+        drafting,
+        figures,
+        filing,
+        issuing,
+        papers,
+        public,
+        ratings,
+        recordings,
+        reviews,
+        room,
+        staff,
+        tickets,
+        verify,
+    )
 
-    for blueprint in (public.public, applicant.applicant, staff.staff, room.room, console.console):
+    for blueprint in (
+        public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
+        staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
+        reviews.reviews, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank,
+        room.room, console.console,
+    ):  # fmt: skip
         app.register_blueprint(blueprint)
+    # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.
+    for free in (bank.bank, verify.verify, copies.by_link):
+        guarded.exempt(free)
+    app.security_schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    doors.only(doors.PUBLIC)(app.view_functions["openapi.spec"])
+
+
+def _allow_deeds() -> None:
+    """A deed to be verified may be larger than any paper that is handed in; set before anything reads the form."""
+    if request.endpoint in ("verify.ask", "bank.verify"):
+        request.max_content_length = LARGEST_DEED
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL keeps no NUL; nobody types one."""
+    given = [*request.args.values(), *request.form.values(), *(request.view_args or {}).values()]
+    if any("\x00" in value for value in given if isinstance(value, str)):
+        raise Refusal(_("这个请求我们没看懂。"))
 
 
 def _for_templates(parts: Parts) -> dict[str, object]:
@@ -79,10 +140,24 @@ def _for_templates(parts: Parts) -> dict[str, object]:
     }
 
 
-def _refusals(app: Flask) -> None:
+def _refusals(app: APIFlask) -> None:
+    @app.error_processor
+    def not_as_described(error: HTTPError) -> AnyResponse:
+        """A body or a query that is not what the OpenAPI document says."""
+        named = {
+            field: "; ".join(str(word) for word in words)
+            for place in (error.detail or {}).values() if isinstance(place, dict)
+            for field, words in place.items()
+        }  # fmt: skip
+        return answer(BadInput(named or {"body": error.message or ""}, _("这个请求我们没看懂。")))
+
     @app.errorhandler(Refusal)
     def refused(error: Refusal) -> AnyResponse:
         return answer(error)
+
+    @app.errorhandler(SealError)
+    def seal_says_no(error: SealError) -> AnyResponse:
+        return answer(words_of(error))
 
     @app.errorhandler(StaleDataError)
     def stale(error: StaleDataError) -> AnyResponse:
@@ -120,7 +195,10 @@ class TooLarge(Refusal):
         return _("文件太大了。")
 
     def meaning(self) -> str:
-        return _("一次最多 %(mb)d MB。照片请用手机原图重拍一张，或者分几次交。", mb=LARGEST_REQUEST // 2**20 - 1)
+        return _(
+            "一次最多 %(mb)d MB。照片请用手机原图重拍一张，或者分几次交。",
+            mb=(request.max_content_length or LARGEST_REQUEST) // 2**20 - 1,
+        )
 
 
 def wants_json() -> bool:

@@ -1,8 +1,7 @@
 """What people hand in: looked at by content, re-encoded, never kept as it came.
 
 The parsing runs in a child process with little memory and time, since a picture or a PDF may be made to
-break its reader: `python -m notary.intake KIND < upload > clean`. A PDF is drawn page by page and put together
-anew, so that no script, form, layer or embedded file survives.
+break its reader: `python -m notary.redraw KIND < upload > clean`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,15 +17,7 @@ import puremagic
 from flask_babel import gettext as _
 
 from notary.errors import BadInput
-
-LARGEST = 25 * 1024 * 1024
-LARGEST_SIDE = 3000
-"""Pixels; a phone's photograph of a card stays readable well below it."""
-MOST_PAGES = 40
-MEMORY = 1024 * 1024 * 1024
-SECONDS = 40
-DPI = 144
-PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+from notary.redraw import LARGEST, MOST_PAGES, PICTURES, SECONDS
 
 
 @dataclass(frozen=True)
@@ -50,11 +40,14 @@ def clean(data: bytes, accepts: tuple[str, ...]) -> Clean:
         raise BadInput({"file": _("这里要照片，不要 PDF。请用手机拍一张。")})
     if kind not in ("application/pdf", *PICTURES):
         raise BadInput({"file": _("这个文件不是照片也不是 PDF。请用手机拍照，或者交 PDF。")})
-    child = subprocess.run(
-        [sys.executable, "-m", "notary.intake", kind],
-        input=data, capture_output=True, check=False, timeout=SECONDS + 20, preexec_fn=_limit,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )  # fmt: skip
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "notary.redraw", kind],
+            input=data, capture_output=True, check=False, timeout=SECONDS + 20,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as slow:
+        raise BadInput({"file": _why(b"")}) from slow
     if child.returncode != 0:
         raise BadInput({"file": _why(child.stderr)})
     head, _sep, body = child.stdout.partition(b"\n")
@@ -81,72 +74,13 @@ def _why(stderr: bytes) -> str:
     return _("这个文件打不开，可能没传完或者坏了。请再传一次，或者重新拍照。")
 
 
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (64, 64)) if os.geteuid() else None
-
-
-# in the child
-
-
-class Unfit(Exception):
-    """Ends the child; its text is for `_why`."""
-
-
-def _picture(data: bytes, kind: str) -> tuple[bytes, int]:
-    from PIL import Image, ImageOps
-
-    Image.MAX_IMAGE_PIXELS = 60_000_000
-    with Image.open(io.BytesIO(data), formats=[PICTURES[kind]]) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    if min(upright.size) < 200:
-        raise Unfit("small")
-    upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    out = io.BytesIO()
-    upright.save(out, "JPEG", quality=90)
-    return out.getvalue(), 1
-
-
-def _pdf(data: bytes) -> tuple[bytes, int]:
-    import pypdfium2
+def small(jpeg: bytes, side: int = 480) -> bytes:
+    """A preview of a picture that `clean` made."""
     from PIL import Image
 
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as bad:
-        raise Unfit("locked" if "password" in str(bad).lower() else "broken") from bad
-    if len(document) > MOST_PAGES:
-        raise Unfit(f"pages: {len(document)}")
-    pictures = []
-    for page in document:
-        width, height = page.get_size()
-        scale = min(DPI / 72, LARGEST_SIDE / max(width, height, 1))
-        bitmap = page.render(scale=scale, may_draw_forms=False)
+    with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
+        picture.draft("RGB", (side, side))
+        picture.thumbnail((side, side))
         out = io.BytesIO()
-        bitmap.to_pil().convert("RGB").save(out, "JPEG", quality=85)
-        bitmap.close()
-        page.close()
-        pictures.append(Image.open(out))
-    if not pictures:
-        raise Unfit("broken")
-    made = io.BytesIO()
-    pictures[0].save(made, "PDF", save_all=True, append_images=pictures[1:], resolution=DPI)
-    return made.getvalue(), len(pictures)
-
-
-def main() -> int:
-    kind, data = sys.argv[1], sys.stdin.buffer.read(LARGEST + 1)
-    try:
-        body, pages = _pdf(data) if kind == "application/pdf" else _picture(data, kind)
-    except Unfit as unfit:
-        print(unfit, file=sys.stderr)
-        return 1
-    media_type = kind if kind == "application/pdf" else "image/jpeg"
-    sys.stdout.buffer.write(json.dumps({"media_type": media_type, "pages": pages}).encode() + b"\n" + body)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        picture.save(out, "JPEG", quality=80)
+    return out.getvalue()

@@ -95,6 +95,77 @@ NEEDS: dict[Need, LazyString] = {
     Need.RECEIPTS: _("还有收件人没收到"),
 }
 
+NEXT: dict[State, LazyString] = {
+    State.DRAFT: _("请把申请填完、交上来。"),
+    State.SUBMITTED: _("我们在看材料，工作时间内 30 分钟左右。看完发短信给您。"),
+    State.RETURNED: _("请照下面列的补好，再交一次。"),
+    State.NOT_ACCEPTED: _("理由和别的办法写在下面。"),
+    State.ACCEPTED: _("请约一个视频时间，或者现在排队。"),
+    State.SCHEDULED: _("到时间请登录进入视频。先试一试手机。"),
+    State.INTERVIEW: _("公证员正在视频里等您。"),
+    State.SUSPENDED: _("视频停了一下。请留在原来的页面，会接着办。"),
+    State.DRAFTING: _("公证员在写公证书，不用您做什么。"),
+    State.APPROVAL: _("另一位公证员在审批，一般 30 分钟。"),
+    State.APPROVED: _("批准了，正在盖章。"),
+    State.ISSUED: _("公证书办好了，正在送达。"),
+    State.DELIVERED: _("公证书已经送到。"),
+    State.WITHDRAWN: _("您撤回了申请。想办可以重新申请。"),
+    State.REFUSED: _("理由写在通知里。不同意可以投诉。"),
+    State.TERMINATED: _("这个案子结束了。想办可以重新申请。"),
+    State.UNDER_REVIEW: _("公证书正在复查，结果会告诉您。"),
+    State.UPHELD: _("复查过了，公证书有效。"),
+    State.REVOKED: _("公证书撤销了，不要再用。"),
+}
+
+SEXES: dict[str, LazyString] = {"男": _("男"), "女": _("女")}
+"""As an identity card has it, and as a page says it."""
+
+CARE: dict[str, LazyString] = {
+    "elder": _("60 岁以上"),
+    "hearing": _("听力不好"),
+    "sight": _("视力不好"),
+    "reading": _("读字吃力"),
+}
+
+EVENTS: dict[str, LazyString] = {
+    "case.started": _("开始填申请"),
+    "case.read": _("看了案卷"),
+    "exhibit.added": _("交了一份材料"),
+    "exhibit.withdrawn": _("拿掉一份材料"),
+    "exhibit.read": _("看了一份材料"),
+    "promise.given": _("承诺后补材料"),
+    "promise.taken-back": _("收回承诺"),
+    "consent.recipient": _("答复公证书送给谁"),
+    "recusal.declared": _("声明要不要回避"),
+    "fee.taken": _("收了公证费"),
+    "queue.joined": _("开始排队"),
+    "queue.left": _("不排队了"),
+    "bank.deadline-set": _("记下银行的期限"),
+    "device.checked": _("试了手机"),
+    "ticket.opened": _("请我们打电话"),
+}
+"""Lines of the ledger that a case's course shows; a line of an act has the act's words."""
+
+
+def next_words(state: State) -> str:
+    return str(NEXT[state])
+
+
+def sex_words(sex: str) -> str:
+    return str(SEXES.get(sex, ""))
+
+
+def care_words(flag: str) -> str:
+    return str(CARE.get(flag, flag))
+
+
+def event_words(kind: str) -> str:
+    """What happened, in words; a kind without words is shown by its name."""
+    act = kind.removeprefix("case.")
+    if kind.startswith("case.") and act in set(Act):
+        return act_words(Act(act))
+    return str(EVENTS.get(kind, kind))
+
 
 def state_words(state: State) -> str:
     return str(STATES[state])

@@ -61,6 +61,15 @@ def day(on: date, language: str) -> str:
     return f"{on.year} 年 {on.month} 月 {on.day} 日周{WEEKDAYS['zh'][on.weekday()]}"
 
 
+def short_day(on: date, language: str) -> str:
+    """A day on a button of a calendar: 24 日, or 24 Nov."""
+    return f"{on.day} {MONTHS[on.month - 1][:3]}" if language == "en" else f"{on.day} 日"
+
+
+def weekday(on: date, language: str) -> str:
+    return WEEKDAYS["en"][on.weekday()] if language == "en" else f"周{WEEKDAYS['zh'][on.weekday()]}"
+
+
 def moment(at: datetime, language: str) -> str:
     """A moment in office time with its zone named; a time is never bare."""
     local = at.astimezone(calendar.OFFICE_ZONE)

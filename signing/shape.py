@@ -101,15 +101,30 @@ def _container(data: bytes, embedded: Any) -> Signed:
 
 
 def _der(raw: bytes) -> tuple[cms.ContentInfo, int]:
-    from asn1crypto import parser
+    """-> (container, where its DER ends). Every length must be minimal and add up (X.690 10.1, 8.1.3).
 
-    end = len(raw) - len(_rest(raw, parser))
+    Parsers are lax here: an outer length that reaches into the zero padding was read as the same container.
+    """
+    end = _walk(raw, 0, len(raw), 0)
     return cms.ContentInfo.load(raw[:end], strict=True), end
 
 
-def _rest(raw: bytes, parser: Any) -> bytes:
-    info = parser.parse(raw)
-    return raw[len(info[3]) + len(info[4]) + len(info[5]) :]
+def _walk(raw: bytes, at: int, limit: int, depth: int) -> int:
+    """End of the element at `at`, all of its inside checked."""
+    if depth > 40 or at + 2 > limit or raw[at] == 0 or raw[at] & 0x1F == 0x1F:
+        raise _other("container encoding")
+    constructed, size, start = raw[at] & 0x20, raw[at + 1], at + 2
+    if size >= 0x80:
+        count = size & 0x7F
+        size, start = int.from_bytes(raw[start : start + count], "big"), start + count
+        if not 1 <= count <= 3 or size < 0x80 or size >> (8 * (count - 1)) == 0:
+            raise _other("container encoding")
+    end = start + size
+    if end > limit:
+        raise _other("container encoding")
+    while constructed and start < end:
+        start = _walk(raw, start, end, depth + 1)
+    return end
 
 
 def _check_cms(info: cms.ContentInfo, *, stamp: bool) -> None:

@@ -41,7 +41,7 @@ def make(folder: Path) -> Props:
     """Draws everything into `folder`. The card is a specimen, named 样本甲."""
     import cv2
 
-    from identity import specimen
+    import identity.specimen as specimen
 
     folder.mkdir(parents=True, exist_ok=True)
     portrait = cv2.imread(str(FACES / "1.jpg"))

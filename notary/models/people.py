@@ -77,6 +77,7 @@ class Bank(Base):
     id: Mapped[UUID] = key()
     office_id: Mapped[UUID] = mapped_column(ForeignKey("offices.id"))
     name: Mapped[str]
+    name_en: Mapped[str] = mapped_column(default="", server_default="")
     api_key_hash: Mapped[str] = mapped_column(unique=True, repr=False)
     webhook_url: Mapped[str] = mapped_column(default="")
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)

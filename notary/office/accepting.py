@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from notary import calendar, ledger
 from notary.database import fresh
-from notary.errors import BadInput, NotAllowed, NotFound
+from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Gap, Party, Payment, Person, Recusal, Remark
@@ -55,9 +55,9 @@ def give_back(db: Session, case: Case, items: dict[str, str], by: Actor, now: da
                 at=now,
             )
         )
-    messages.send(
-        db, to=party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
-        text=_("您的申请 %(ref)s 还差 %(n)d 样，已一次列清。补好再交就行。", ref=case.reference, n=len(items)),
+    messages.tell(
+        db, case, party_of(db, case).phone,
+        lambda: _("您的申请 %(ref)s 还差 %(n)d 样，已一次列清。补好再交就行。", ref=case.reference, n=len(items)), now,
     )  # fmt: skip
 
 
@@ -122,36 +122,63 @@ def accept(db: Session, case: Case, by: Actor, now: datetime) -> None:
     case.accepted_at = now
     case.due = calendar.deadline(now, matter.clock.days, rules().profile.hours, rules().years)
     notary = db.get_one(Person, by.id)
-    messages.send(
-        db, to=party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
-        text=_(
-            "您的申请 %(ref)s 受理了，公证员是%(notary)s。请打开链接约视频时间，并看告知书。查询码 %(code)s。",
+    messages.tell(
+        db, case, party_of(db, case).phone,
+        lambda: _(
+            "您的申请 %(ref)s 受理了，公证员是%(notary)s。请登录约视频时间，并看告知书。查询码 %(code)s。",
             ref=case.reference, notary=notary.name, code=case.code,
         ),
+        now,
     )  # fmt: skip
 
 
-def decline(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None:
-    """Non-acceptance, with reason and the way that is left. Raises BadInput, NotPossible, NotAllowed."""
+def decline(db: Session, case: Case, reason: str, alternative: str, by: Actor, now: datetime) -> None:
+    """Non-acceptance, with the reason and the way that is left: a key of the profile's `alternatives`.
+
+    Raises BadInput, NotPossible, NotAllowed.
+    """
     if len(reason.strip()) < 4:
         raise BadInput({"reason": _("请写明不受理的理由，申请人会看到。")})
-    advance(db, case, Act.DECLINE, by, now, frozenset({Need.REASON}), reason=reason.strip())
-    db.add(Remark(case_id=case.id, kind="not-accepted", text=reason.strip(), by=by.label, at=now))
-    messages.send(
-        db, to=party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
-        text=_("您的申请 %(ref)s 没有受理，理由和别的办法写在您的页面上。", ref=case.reference),
+    if alternative not in {one.key for one in rules().profile.alternatives}:
+        raise BadInput({"alternative": _("请选一个别的办法，写给申请人。")})
+    advance(db, case, Act.DECLINE, by, now, frozenset({Need.REASON}), reason=reason.strip(), alternative=alternative)
+    db.add(Remark(case_id=case.id, kind="not-accepted", ground=alternative, text=reason.strip(), by=by.label, at=now))
+    messages.tell(
+        db, case, party_of(db, case).phone,
+        lambda: _("您的申请 %(ref)s 没有受理，理由和别的办法写在您的页面上。", ref=case.reference), now,
     )  # fmt: skip
+
+
+def declined(db: Session, case: Case) -> Remark | None:
+    """The reason for not taking the case on, with the other way (`ground`)."""
+    if case.state != State.NOT_ACCEPTED:
+        return None
+    query = sa.select(Remark).where(Remark.case_id == case.id, Remark.kind == "not-accepted")
+    return db.scalar(query.order_by(Remark.at.desc()).limit(1))
+
+
+def want_by(db: Session, case: Case, at: datetime | None, by: Actor, now: datetime) -> None:
+    """The bank's own deadline: it puts the case at the head of the queue; None takes it away. Raises BadInput."""
+    if at is not None and at <= now:
+        raise BadInput({"wanted_by": _("银行的期限要在现在以后。")})
+    case.wanted_by = at
+    ledger.append(
+        db, "bank.deadline-set", by, now, case_id=case.id, office_id=case.office_id, at=at.isoformat() if at else None
+    )
 
 
 def take_payment(db: Session, case: Case, manner: str, by: Actor, now: datetime) -> Payment:
     """Records the fee of the table as paid at the office; no other sum is possible (A14). Raises BadInput."""
     if manner not in ("cash", "transfer", "waived"):
         raise BadInput({"manner": _("请选收费方式。")})
+    if case.accepted_at is None:
+        raise NotPossible(_("受理以后才收费。"))
     if db.scalar(sa.select(Payment.id).where(Payment.case_id == case.id)):
         raise BadInput({"manner": _("这个案子的费用已经记过了。")})
     fen = 0 if manner == "waived" else matter_of(case).fee.fen
     receipt = f"{case.reference}-收"
-    payment = Payment(case_id=case.id, fen=fen, receipt=receipt, manner=manner, taken_by=by.id, at=now)  # type: ignore[arg-type]
+    assert by.id is not None
+    payment = Payment(case_id=case.id, fen=fen, receipt=receipt, manner=manner, taken_by=by.id, at=now)
     db.add(payment)
     ledger.append(db, "fee.taken", by, now, case_id=case.id, office_id=case.office_id, fen=fen, manner=manner)
     return payment

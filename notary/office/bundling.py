@@ -103,12 +103,16 @@ def listed(files: dict[str, bytes]) -> bytes:
     )
 
 
-def bundle(db: Session, parts: Parts, case: Case, deed: bytes, reason: str, by: Actor, now: datetime) -> bytes:
-    """The zip, for somebody with a reason; the asking is a line of the ledger (D11)."""
+def record_asking(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None:
+    """Who asks for the evidence and why, before any of it is opened (D11). Raises BadInput."""
     if len(reason.strip()) < 4:
         raise BadInput({"reason": _("请写明为什么要看。")})
-    files = evidence(db, parts, case)
     ledger.append(db, "evidence.exported", by, now, case_id=case.id, office_id=case.office_id, reason=reason.strip())
+
+
+def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
+    """The zip. `record_asking` comes before it, committed. Raises NotPossible, Unavailable."""
+    files = evidence(db, parts, case)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("manifest.json", listed(files))

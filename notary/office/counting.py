@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from notary.errors import BadInput
 from notary.lifecycle import State
 from notary.models import Case, Deed, Event, Interview, Office, Rating
-from notary.office import booking
+from notary.office import booking, hearing
+
+AFTER_ISSUE = (State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD, State.REVOKED)
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,11 @@ def _median(spans: Iterable[Any]) -> float | None:
 
 def rate(db: Session, case: Case, moment: str, stars: int, text: str, now: datetime) -> None:
     """One rating a moment; the notary cannot see who gave it. Raises BadInput."""
+    if moment == "interview" and not hearing.interviews_of(db, case):
+        raise BadInput({"stars": _("视频结束以后再评。")})
     if moment not in ("interview", "delivery") or not 1 <= stars <= 5:
         raise BadInput({"stars": _("请选 1 到 5 颗星。")})
-    if moment == "delivery" and case.state not in (State.ISSUED, State.DELIVERED, State.UPHELD, State.REVOKED):
+    if moment == "delivery" and case.state not in AFTER_ISSUE:
         raise BadInput({"stars": _("收到公证书以后再评。")})
     if db.scalar(sa.select(Rating.id).where(Rating.case_id == case.id, Rating.moment == moment)):
         raise BadInput({"stars": _("您已经评过了，谢谢。")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,10 +15,11 @@ from notary import ledger
 from notary.errors import BadInput, NotAllowed
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
-from notary.models import Case, Draft, Remark
+from notary.models import Case, Draft, Event, Person, Remark
 from notary.office import hearing, showing, wording
 from notary.office.needs import check
 from notary.office.step import advance
+from notary.terms import act_words
 from signing import render
 
 FINDINGS = ("identity", "intention", "document", "materials", "legality")
@@ -29,6 +31,16 @@ def finding_words(point: str) -> str:
         "identity": _("人数、身份、资格和行为能力"), "intention": _("意思表示真实"), "document": _("文书内容完备、文字准确"),
         "materials": _("证明材料真实、合法、充分"), "legality": _("公证事项真实、合法"),
     }[point]  # fmt: skip
+
+
+def finding_hint(point: str) -> str:
+    return {
+        "identity": _("几个人、是谁、怎么核对的、能不能自己做主。"),
+        "intention": _("本人怎么说的、有没有人逼、懂不懂后果。"),
+        "document": _("文书写全了没有、字对不对、签字的是不是同一份。"),
+        "materials": _("看了哪些材料、和原件或登记对过没有。"),
+        "legality": _("这件事真不真、合不合法、有没有争议。"),
+    }[point]
 
 
 def template_of(db: Session, case: Case) -> str:
@@ -115,6 +127,55 @@ def unusual(db: Session, case: Case) -> list[str]:
     if draft is not None and draft.text != draft.template:
         found.append(_("证词改过，请看对照"))
     return found
+
+
+@dataclass(frozen=True)
+class Point:
+    """One line of the review's result: what, how it stands in words, and whether it wants a look."""
+
+    what: str
+    words: str
+    fine: bool
+
+
+def points_of(db: Session, case: Case) -> list[Point]:
+    """What the approver checks, as the record has it."""
+    from notary.office import accepting, asking, identifying
+
+    interview = hearing.last_complete(db, case)
+    if interview is None:
+        return [Point(_("录像"), _("没有完整的视频"), False)]
+    open_ones = asking.open_questions(db, hearing.Live(case, interview))
+    identity = identifying.missing_words(db, interview)
+    talked = "talk" in identifying.steps_of(db, interview)
+    signature, paper = showing.signature_of(db, case, "instrument"), showing.newest(db, case, "instrument")
+    shown = showing.all_shown(db, interview)
+    bound = signature is not None and paper is not None and signature.sha256 == paper.sha256
+    broken = _("断过 %(n)d 次，共 %(s)d 秒", n=interview.interruptions, s=round(interview.interrupted_s))
+    notary = db.get_one(Person, case.notary_id)
+    related = accepting.conflict(db, case, notary)
+    return [
+        Point(_("身份四项"), _("不齐") if identity else _("齐全"), not identity),
+        Point(
+            _("必问 %(n)d 题", n=len(asking.asked_of(case))),
+            _("有没答的") if open_ones else _("都已回答"),
+            not open_ones,
+        ),
+        Point(_("单独谈话"), _("有") if talked else _("没有"), talked),
+        Point(_("文件逐页看过再签"), _("一致") if shown else _("没有看完"), shown),
+        Point(_("签字与文件绑定"), _("一致") if bound else _("不一致"), bound),
+        Point(_("录像"), broken if interview.interruptions else _("完整"), not interview.interruptions),
+        Point(_("承办人与当事人"), _("同名，已声明") if related else _("无回避情形"), not related),
+    ]
+
+
+def course_of(db: Session, case: Case) -> list[tuple[datetime, str]]:
+    """How the case came here: its moves from the ledger, oldest first."""
+    rows = db.scalars(
+        sa.select(Event).where(Event.case_id == case.id, Event.kind.like("case.%")).order_by(Event.seq)
+    ).all()
+    known = {f"case.{act}": act for act in Act}
+    return [(row.at, act_words(known[row.kind])) for row in rows if row.kind in known]
 
 
 @check(Need.DRAFT)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -16,10 +18,11 @@ from notary import calendar, ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.intake import Clean
+from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
 from notary.matters import Field, Matter
-from notary.models import Applicant, Bank, Case, Channel, Consent, ConsentKind, Exhibit, Office, Party
+from notary.models import Applicant, Bank, Case, Channel, Consent, ConsentKind, Exhibit, Office, Party, Slot
 from notary.office import doors, messages, safe
 from notary.office.needs import check
 from notary.office.step import advance
@@ -31,7 +34,12 @@ OPEN_FOR_FILING = (State.DRAFT, State.RETURNED)
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Letters of codes that people read aloud: none that looks like another."""
 MOST_EXHIBITS = 60
+MOST_UPLOADS = 150
+"""Of one case, those taken out again too: the store keeps every one."""
+MOST_DRAFTS = 8
 PARTY_FIELDS = ("name", "sex", "birth", "id_number", "address")
+CARE = ("elder", "hearing", "sight", "reading")
+NUMERIC = ("money", "date", "phone", "id-number")
 
 
 def new_code(letters: int) -> str:
@@ -51,6 +59,10 @@ def start(
     matter = rules().matters.get(matter_key)
     if matter is None or matter_key not in rules().profile.matters or not matter.remote.enabled:
         raise NotFound(_("这件事不在远程办理的范围里。请打电话给我们，或者来公证处。"))
+    if applicant is not None:
+        drafts = sum(one.state == State.DRAFT for one in cases_of(db, applicant.id))
+        if drafts >= MOST_DRAFTS:
+            raise NotPossible(_("您已经有 %(n)d 份没交的申请。请先交一份，或者撤回不要的。", n=drafts))
     office = db.scalars(sa.select(Office)).one()
     case_id = uuid4()
     case = Case(
@@ -98,20 +110,103 @@ def refuse_closed(case: Case) -> None:
         raise NotPossible(_("申请已经交了，不能再改。要改请打电话给我们。"))
 
 
-def save_fields(db: Session, case: Case, form: Mapping[str, str]) -> dict[str, str]:
-    """Keeps whatever was typed, right or wrong, and returns what is wrong by field. Nothing typed is lost."""
+def plain(typed: str, most: int = 2000) -> str:
+    """What was typed without control characters (line ends stay) and without blanks around it."""
+    return "".join(c for c in typed if c in "\n\t" or unicodedata.category(c) != "Cc").strip()[:most]
+
+
+def save_fields(db: Session, case: Case, section: str, form: Mapping[str, str]) -> dict[str, str]:
+    """Keeps one section as it was typed, right or wrong, and returns what is wrong by field. Nothing typed is lost.
+
+    A right date is kept as ISO 8601; everything else stays as typed (`facts_of` gives what a deed needs).
+    """
     refuse_closed(case)
-    matter = matter_of(case)
+    mine = [field for field in matter_of(case).fields if field.section == section]
     filed = {**case.filed}
-    for field in matter.fields:
+    for field in mine:
         if field.key in form:
-            filed[field.key] = form[field.key].strip()[:2000]
-    for declaration in matter.declarations:
-        if (name := f"declare-{declaration.key}") in form and form[name] in ("yes", "no"):
-            filed[name] = form[name]
+            filed[field.key] = value = plain(form[field.key])
+            if field.type == "date" and (day := as_date(value)):
+                filed[field.key] = day.isoformat()
     case.filed = filed
-    case.care = [flag for flag in ("elder", "hearing", "sight", "reading") if form.get(f"care-{flag}")] or case.care
-    return {key: words for key, words in problems_of(db, case).items() if key in form}
+    keys = {field.key for field in mine}
+    return {key: words for key, words in problems_of(db, case).items() if key in keys}
+
+
+def save_declarations(case: Case, form: Mapping[str, str]) -> dict[str, str]:
+    """Keeps the answers; returns, by declaration, what is missing or why the answer bars the matter (A08)."""
+    refuse_closed(case)
+    filed = {**case.filed}
+    matter = matter_of(case)
+    for one in matter.declarations:
+        if form.get(f"declare-{one.key}") in ("yes", "no"):
+            filed[f"declare-{one.key}"] = form[f"declare-{one.key}"]
+    case.filed = filed
+    return barred(case)
+
+
+def barred(case: Case) -> dict[str, str]:
+    """Declarations without an answer, or with one that bars the matter, in words."""
+    given = declared(case)
+    return {
+        f"declare-{one.key}": one.refusal.to(language()) if one.key in given else _("请选“是”或“不是”。")
+        for one in contrary(matter_of(case).declarations, given)
+    }
+
+
+def declared(case: Case) -> dict[str, str]:
+    return {key.removeprefix("declare-"): str(value) for key, value in case.filed.items() if key.startswith("declare-")}
+
+
+def save_care(case: Case, flags: list[str]) -> None:
+    """Care that the applicant asks for; nothing is guessed from age (S-B14)."""
+    refuse_closed(case)
+    case.care = [flag for flag in CARE if flag in flags]
+
+
+def promise(db: Session, case: Case, material: str, given: bool, by: Actor, now: datetime) -> None:
+    """A signed promise in place of a paper, where the rule allows it (A15). Raises NotFound, NotPossible."""
+    refuse_closed(case)
+    if not any(one.key == material and one.promise for one in matter_of(case).materials):
+        raise NotFound
+    case.filed = {**case.filed, f"promise-{material}": "yes" if given else ""}
+    ledger.append(
+        db, "promise.given" if given else "promise.taken-back", by, now, case_id=case.id, office_id=case.office_id,
+        material=material,
+    )  # fmt: skip
+
+
+def promised(case: Case) -> set[str]:
+    return {k.removeprefix("promise-") for k, value in case.filed.items() if k.startswith("promise-") and value}
+
+
+def facts_of(db: Session, case: Case) -> dict[str, str]:
+    """The form's fields as `words.stored` takes them: sums in fen, phones as E.164, a bank by its name.
+
+    Only fields that this application calls for and that are right; an empty one is left out.
+    """
+    filed = {key: str(value) for key, value in case.filed.items()}
+    wrong = problems_of(db, case)
+    found: dict[str, str] = {}
+    for field in matter_of(case).fields_for(filed):
+        value = filed.get(field.key, "")
+        if not value or field.key in wrong:
+            continue
+        if field.type == "money":
+            value = str(int(Decimal(_digits(value)) * 100))
+        elif field.type == "phone":
+            value = doors.phone_of(value)
+        elif field.type == "id-number":
+            value = _digits(value).upper()
+        elif field.type == "bank" and (bank := bank_named(db, value)):
+            value = bank.name
+        found[field.key] = value
+    return found
+
+
+def _digits(value: str) -> str:
+    """Full-width figures as ordinary ones, without commas and blanks."""
+    return "".join(unicodedata.normalize("NFKC", value).replace(",", "").split())
 
 
 def problems_of(db: Session, case: Case) -> dict[str, str]:
@@ -133,12 +228,13 @@ def problems_of(db: Session, case: Case) -> dict[str, str]:
 def _wrong(db: Session, field: Field, value: str, filed: Mapping[str, str]) -> str:
     match field.type:
         case "money":
-            if not re.fullmatch(r"\d{1,12}(\.\d{1,2})?", value.replace(",", "")) or float(value.replace(",", "")) <= 0:
+            figures = _digits(value)
+            if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", figures) or Decimal(figures) <= 0:
                 return _("金额请只写数字，比如 480000。")
         case "date":
             day = as_date(value)
             if day is None:
-                return _("日期请写成 2026-11-24 这样。")
+                return _("日期请写成 2026-11-24 这样，也可以写 2026 年 11 月 24 日。")
             first = as_date(filed.get(field.after, "")) if field.after else None
             if first and day <= first:
                 return _("这一天要比“%(first)s”晚。", first=first.isoformat())
@@ -151,17 +247,23 @@ def _wrong(db: Session, field: Field, value: str, filed: Mapping[str, str]) -> s
             except BadInput as bad:
                 return bad.fields["phone"]
         case "id-number":
-            if not valid_id_number(value):
+            if not valid_id_number(_digits(value)):
                 return _("这个身份证号码不对，请照着证件再抄一遍。")
         case "bank":
-            if bank_named(db, value) is None:
+            bank = bank_named(db, value)
+            if bank is None or bank.disabled_at:
                 return _("请从名单里选一家银行。")
     return ""
 
 
 def as_date(value: str) -> date | None:
+    """A day typed as 2026-11-24, 2026/11/24, 20261124 or 2026 年 11 月 24 日."""
+    text = _digits(value)
+    found = re.fullmatch(r"(\d{4})[-./年](\d{1,2})[-./月](\d{1,2})日?", text) or re.fullmatch(
+        r"(\d{4})(\d\d)(\d\d)", text
+    )
     try:
-        return date.fromisoformat(value)
+        return date(*map(int, found.groups())) if found else None
     except ValueError:
         return None
 
@@ -188,32 +290,51 @@ def valid_id_number(number: str) -> bool:
 
 
 def save_party(db: Session, case: Case, form: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """Confirms every field of the card as the applicant typed or corrected it; differences stay on record."""
+    """Confirms every field of the card as the applicant typed or corrected it; differences stay on record.
+
+    Wrong values are kept beside the row as they were typed, so that a reload shows them again.
+    """
     refuse_closed(case)
     party = party_of(db, case)
-    values = {key: form.get(key, "").strip() for key in PARTY_FIELDS}
-    wrong: dict[str, str] = {}
-    if not re.fullmatch(r"[^\W\d_][^\W\d_ .·'-]{0,39}(?:[ .·'-]?[^\W\d_]+){0,10}", values["name"]):
-        wrong["name"] = _("姓名请照证件写，中间有点的用“·”。")
-    if values["sex"] not in ("男", "女"):
-        wrong["sex"] = _("请选男或女，照证件。")
-    birth = as_date(values["birth"])
-    if birth is None or birth >= calendar.today(now):
-        wrong["birth"] = _("出生日期请写成 1968-04-21 这样。")
-    if not valid_id_number(values["id_number"]):
-        wrong["id_number"] = _("这个身份证号码不对，请照着证件再抄一遍。")
-    elif birth and values["id_number"][6:14] != birth.strftime("%Y%m%d"):
-        wrong["birth"] = _("出生日期和身份证号码里的不一样。请再看一遍证件。")
-    if len(values["address"]) < 4:
-        wrong["address"] = _("请把证件上的住址写全。")
-    party.name, party.sex, party.address = values["name"][:60], values["sex"][:4], values["address"][:200]
-    party.birth, party.id_number = birth, values["id_number"].upper()[:18]
-    party.name_en = form.get("name_en", "").strip()[:80]
+    values = {key: plain(form.get(key, ""), 200) for key in PARTY_FIELDS}
+    values["id_number"] = _digits(values["id_number"]).upper()
+    party.name, party.sex, party.address = values["name"][:60], values["sex"][:4], values["address"]
+    party.birth, party.id_number = as_date(values["birth"]), values["id_number"][:18]
+    party.name_en = plain(form.get("name_en", ""), 80)
+    wrong = party_problems(party, now)
     card = card_fields(db, case)
     party.confirmed = {
-        "at": now.isoformat(),
-        "differences": {key: {"card": card[key], "typed": values[key]} for key in card if card[key] != values[key]},
+        "at": "" if wrong else now.isoformat(),
+        "typed": {key: values[key] for key in wrong},
+        "differences": {
+            key: {"card": card[key], "typed": values[key]} for key in card if _same(card[key]) != _same(values[key])
+        },
     }
+    return wrong
+
+
+def _same(text: str) -> str:
+    return _digits(text).upper()
+
+
+def party_problems(party: Party, now: datetime) -> dict[str, str]:
+    """What is wrong or missing in who the applicant is, by field."""
+    wrong: dict[str, str] = {}
+    if not re.fullmatch(r"[^\W\d_](?:[ .·'’-]?[^\W\d_]){0,58}", party.name):
+        wrong["name"] = _("姓名请照证件写，中间有点的用“·”。")
+    if party.sex not in ("男", "女"):
+        wrong["sex"] = _("请选男或女，照证件。")
+    today = calendar.today(now)
+    if party.birth is None or not 1900 <= party.birth.year <= today.year:
+        wrong["birth"] = _("出生日期请写成 1968-04-21 这样。")
+    elif (today.year - party.birth.year, today.month, today.day) < (18, party.birth.month, party.birth.day):
+        wrong["birth"] = _("未满 18 岁，要由监护人一起来公证处办。")
+    if not valid_id_number(party.id_number):
+        wrong["id_number"] = _("这个身份证号码不对，请照着证件再抄一遍。")
+    elif party.birth and party.id_number[6:14] != party.birth.strftime("%Y%m%d"):
+        wrong["birth"] = _("出生日期和身份证号码里的不一样。请再看一遍证件。")
+    if len(party.address) < 4:
+        wrong["address"] = _("请把证件上的住址写全。")
     return wrong
 
 
@@ -239,11 +360,12 @@ def add_exhibit(
     known = {one.key: one for one in matter_of(case).materials}
     if material not in known:
         raise NotFound
-    if len(exhibits_of(db, case)) >= MOST_EXHIBITS:
+    every = db.scalar(sa.select(sa.func.count()).where(Exhibit.case_id == case.id)) or 0
+    if every >= MOST_UPLOADS or len(exhibits_of(db, case)) >= MOST_EXHIBITS:
         raise BadInput({"file": _("已经交了 %(n)d 份，够多了。请先删掉不要的。", n=MOST_EXHIBITS)})
     key, sha256 = safe.keep(parts, case, "exhibits", clean.data)
     exhibit = Exhibit(
-        case_id=case.id, material=material, name=filename[:120], media_type=clean.media_type, size=len(clean.data),
+        case_id=case.id, material=material, name=plain(filename, 120), media_type=clean.media_type, size=len(clean.data),
         sha256=sha256, original_sha256=original_sha256, object_key=key, pages=clean.pages, added_at=now,
         added_by=by.label,
     )  # fmt: skip
@@ -252,6 +374,8 @@ def add_exhibit(
     ledger.append(
         db, "exhibit.added", by, now, case_id=case.id, office_id=case.office_id, material=material, sha256=sha256
     )
+    if known[material].role:
+        enqueue(db, "read-card", exhibit_id=str(exhibit.id))
     return exhibit
 
 
@@ -259,7 +383,7 @@ def withdraw_exhibit(db: Session, case: Case, exhibit_id: UUID, by: Actor, now: 
     """Takes a paper out of the application; its bytes and its line in the ledger stay. Raises NotFound."""
     refuse_closed(case)
     exhibit = db.get(Exhibit, exhibit_id)
-    if exhibit is None or exhibit.case_id != case.id:
+    if exhibit is None or exhibit.case_id != case.id or exhibit.withdrawn_at:
         raise NotFound
     exhibit.withdrawn_at = now
     ledger.append(db, "exhibit.withdrawn", by, now, case_id=case.id, office_id=case.office_id, sha256=exhibit.sha256)
@@ -274,11 +398,11 @@ def missing_materials(db: Session, case: Case) -> list[str]:
     """Keys of mandatory materials neither handed in nor promised (A15)."""
     filed = {key: str(value) for key, value in case.filed.items()}
     given = {exhibit.material for exhibit in exhibits_of(db, case)}
-    promised = {key.removeprefix("promise-") for key, value in filed.items() if key.startswith("promise-") and value}
+    stands_in = promised(case)
     return [
         one.key
         for one in matter_of(case).materials_for(filed)
-        if one.mandatory and one.key not in given and not (one.promise and one.key in promised)
+        if one.mandatory and one.key not in given and not (one.promise and one.key in stands_in)
     ]
 
 
@@ -290,6 +414,7 @@ def agree_recipient(db: Session, case: Case, key: str, given: bool, by: Actor, n
     recipient = next((one for one in matter_of(case).recipients if one.key == key and one.consent), None)
     if recipient is None:
         raise NotFound
+    refuse_closed(case)
     words = "；".join(str(one) for one in (recipient.title, recipient.purpose, recipient.data) if one)
     db.add(Consent(case_id=case.id, kind=ConsentKind.RECIPIENT, about=key, given=given, words=words, at=now))
     ledger.append(
@@ -314,11 +439,29 @@ def submit(db: Session, case: Case, by: Actor, now: datetime) -> None:
     """Hands the application in. Raises NotYet naming all that is missing, NotPossible."""
     advance(db, case, Act.SUBMIT, by, now)
     case.submitted_at = now
-    party = party_of(db, case)
-    messages.send(
-        db, to=party.phone, now=now, case_id=case.id, office_id=case.office_id,
-        text=_("您的公证申请交好了，案号 %(ref)s，查询码 %(code)s。我们看完材料就告诉您。", ref=case.reference, code=case.code),
+    messages.tell(
+        db, case, party_of(db, case).phone,
+        lambda: _("您的公证申请交好了，案号 %(ref)s，查询码 %(code)s。我们看完材料就告诉您。", ref=case.reference, code=case.code),
+        now,
     )  # fmt: skip
+
+
+def withdraw(db: Session, case: Case, by: Actor, now: datetime) -> None:
+    """The applicant takes the application back; a taken time is free again. Raises NotPossible, NotAllowed."""
+    advance(db, case, Act.WITHDRAW, by, now)
+    case.asap_at = None
+    db.execute(
+        sa.update(Slot)
+        .where(Slot.case_id == case.id, Slot.given_up_at.is_(None))
+        .values(given_up_at=now, why="withdrawn")
+    )
+    messages.tell(
+        db,
+        case,
+        party_of(db, case).phone,
+        lambda: _("您的申请 %(ref)s 撤回了。想办可以随时再申请。", ref=case.reference),
+        now,
+    )
 
 
 def language() -> str:
@@ -330,8 +473,7 @@ def language() -> str:
 
 @check(Need.FIELDS)
 def fields_are_filled(db: Session, case: Case, _by: Actor) -> bool:
-    party = party_of(db, case)
-    return not problems_of(db, case) and bool(party.name and valid_id_number(party.id_number) and party.address)
+    return not problems_of(db, case) and bool(party_of(db, case).confirmed.get("at"))
 
 
 @check(Need.MATERIALS)
@@ -343,9 +485,6 @@ def materials_are_there(db: Session, case: Case, _by: Actor) -> bool:
 def interest_is_declared(db: Session, case: Case, _by: Actor) -> bool:
     """Interest in the matter, no dispute, capacity; and consent to each recipient that the matter must have."""
     matter = matter_of(case)
-    given = {
-        key.removeprefix("declare-"): str(value) for key, value in case.filed.items() if key.startswith("declare-")
-    }
     agreed = agreed_recipients(db, case)
     needed = [one.key for one in matter.recipients if one.consent and one.mandatory]
-    return not contrary(matter.declarations, given) and all(agreed.get(key) for key in needed)
+    return not contrary(matter.declarations, declared(case)) and all(agreed.get(key) for key in needed)

@@ -92,6 +92,14 @@ def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str
     return number
 
 
+def preview(db: Session, parts: Parts, case: Case) -> bytes:
+    """The deed as this draft would make it, without number: for the eye only, kept nowhere. Raises NotPossible."""
+    office = db.get_one(Office, case.office_id)
+    today = parts.clock().astimezone(ZoneInfo(office.zone)).date()
+    number = f"（{today.year}）{office.word}{filing.matter_of(case).serial_class}字第〇号"
+    return render.deed(facts_of(db, parts, case, office, number, f"{today.year}-0-PREVIEW", "0" * 64, today))
+
+
 def new_code(n: int, today: date) -> str:
     """The short code under the QR: what a person can compare with the number, then 44 random bits."""
     return f"{today.year}-{n}-{filing.new_code(CODE_LETTERS)}"

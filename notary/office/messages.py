@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from flask_babel import force_locale
 from sqlalchemy.orm import Session
 
 from notary.jobs import enqueue, job
-from notary.models import Message, MessageState
+from notary.models import Case, Message, MessageState
 from notary.parts import Parts
 
 
@@ -27,6 +29,13 @@ def send(
     db.flush()
     enqueue(db, "send-message", message_id=str(message.id))
     return message
+
+
+def tell(db: Session, case: Case, phone: str, say: Callable[[], str], now: datetime) -> Message:
+    """A message about a case, in the case's language, whoever causes it: `say` is called in that language."""
+    with force_locale(case.locale):
+        text = say()
+    return send(db, to=phone, text=text, now=now, case_id=case.id, office_id=case.office_id)
 
 
 @job("send-message", attempts=8)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from notary.ledger import Actor
-from notary.lifecycle import MOVES, Act, Need
+from notary.lifecycle import MOVES, Act, Need, State
 from notary.models import Case
 
 Check = Callable[[Session, Case, Actor], bool]
@@ -26,9 +26,12 @@ def check(need: Need) -> Callable[[Check], Check]:
     return register
 
 
-def met(db: Session, case: Case, by: Actor, act: Act) -> frozenset[Need]:
-    """The needs of `act` that hold now. A need without a check holds only when the verb itself gives it."""
-    move = MOVES.get((case.state, act))
+def met(db: Session, case: Case, by: Actor, act: Act, state: State | None = None) -> frozenset[Need]:
+    """The needs of `act` that hold now. A need without a check holds only when the verb itself gives it.
+
+    `state`: as if the case stood there; without it, where it stands.
+    """
+    move = MOVES.get((state or case.state, act))
     needs = move.needs if move else ()
     return frozenset(need for need in needs if (found := CHECKS.get(need)) and found(db, case, by))
 

@@ -29,6 +29,11 @@ def open_review(db: Session, case: Case, reason: str, by: Actor, now: datetime) 
     return review
 
 
+def open_one(db: Session, case: Case) -> Review | None:
+    """The review that waits for its decision."""
+    return db.scalar(sa.select(Review).where(Review.case_id == case.id, Review.outcome == ""))
+
+
 def decide(db: Session, case: Case, outcome: str, decision: str, by: Actor, now: datetime) -> None:
     """`revoked` or `upheld`. Raises BadInput, NotAllowed, NotYet, NotPossible."""
     decision = _reasoned(decision)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from uuid import uuid4
 
+import structlog
 from flask_babel import gettext as _
 
 from notary.errors import Unavailable
 from notary.models import Case
 from notary.parts import Parts
-from storage.errors import StoreFull
+from storage.errors import BadBox, NoSuchObject, StoreFull
 from storage.vault import aad, decrypt, encrypt, new_data_key, unwrap, wrap
+
+log = structlog.get_logger()
 
 
 def new_key(parts: Parts, case_id: object) -> bytes:
@@ -39,8 +42,13 @@ def keep(parts: Parts, case: Case, family: str, data: bytes) -> tuple[str, str]:
 
 
 def fetch(parts: Parts, case: Case, object_key: str, sha256: str) -> bytes:
-    """The plaintext of an object; its hash must be the one on record. Raises Unavailable, BadBox."""
-    data = decrypt(data_key(parts, case), parts.store.get(object_key), aad(str(case.id), object_key))
+    """The plaintext of an object; its hash must be the one on record. Raises Unavailable."""
+    try:
+        data = decrypt(data_key(parts, case), parts.store.get(object_key), aad(str(case.id), object_key))
+    except (BadBox, NoSuchObject) as lost:
+        log.error("object", key=object_key, error=type(lost).__name__)
+        raise Unavailable(_("这份文件现在拿不出来。请打电话给我们。")) from lost
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise Unavailable(_("这份文件和登记的不一致，已经通知管理员。"))
+        log.error("object", key=object_key, error="differs")
+        raise Unavailable(_("这份文件和登记的不一样，不能给您看。请打电话给我们。"))
     return data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from notary.errors import BadInput, NotAllowed, NotFound
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Role
 from notary.models import Link, LinkPurpose, Office, Passkey, Person, Recovery
-from notary.office import doors
+from notary.office import banks, doors
 
 ENROL_LIFE = timedelta(days=7)
 RECOVERY_LIFE = timedelta(hours=1)
@@ -32,13 +32,15 @@ class Newcomer:
 
 
 FIRST_PEOPLE = (
-    Newcomer(Role.NOTARY, "chenjing", "陈静", "Chen Jing", "000000197503120021", ("*",)),
-    Newcomer(Role.NOTARY, "liyuan", "李远", "Li Yuan", "00000019800908003X", ("*",)),
+    Newcomer(Role.NOTARY, "chenjing", "陈静", "Chen Jing", "000000197503120023", ("*",)),
+    Newcomer(Role.NOTARY, "liyuan", "李远", "Li Yuan", "000000198009080032", ("*",)),
     Newcomer(Role.ASSISTANT, "zhoumin", "周敏", "Zhou Min"),
     Newcomer(Role.APPROVER, "wangshu", "王恕", "Wang Shu"),
     Newcomer(Role.OPERATOR, "hejie", "何洁", "He Jie"),
     Newcomer(Role.ADMIN, "guanli", "管理员", "Administrator"),
 )
+
+FIRST_BANKS = (("江岸村镇银行", "Jiang’an Rural Bank"), ("样例商业银行", "Sample Commercial Bank"))
 
 
 def first_run(db: Session, now: datetime) -> Office:
@@ -55,6 +57,8 @@ def first_run(db: Session, now: datetime) -> Office:
     db.flush()
     for one in FIRST_PEOPLE:
         add_person(db, office, one, SYSTEM, now)
+    for name, name_en in FIRST_BANKS:
+        banks.add(db, name, name_en, replace(SYSTEM, office_id=office.id), now)
     ledger.append(db, "office.made", SYSTEM, now, office_id=office.id, name=office.name)
     return office
 

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from notary import calendar, ledger
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.ledger import SYSTEM, Actor
-from notary.models import LinkPurpose, Office, Ticket, TicketState
-from notary.office import doors, limits, messages
+from notary.lifecycle import Role
+from notary.models import Applicant, Case, Channel, Link, LinkPurpose, Office, Ticket, TicketState
+from notary.office import doors, filing, limits, messages
+from notary.parts import Parts
 from notary.rules import rules
 
 IN_HOURS = timedelta(minutes=5)
@@ -72,6 +74,8 @@ def take(db: Session, ticket_id: UUID, by: Actor, now: datetime) -> Ticket:
     ticket = ticket_of(db, ticket_id, by)
     if ticket.state != TicketState.OPEN:
         raise NotPossible(_("这张单子已经办完了。"))
+    if by.id is None:
+        raise NotPossible
     ticket.owner_id = by.id
     ledger.append(db, "ticket.taken", by, now, office_id=by.office_id, ticket=str(ticket.id))
     return ticket
@@ -80,6 +84,8 @@ def take(db: Session, ticket_id: UUID, by: Actor, now: datetime) -> Ticket:
 def send_link(db: Session, ticket_id: UUID, base_url: str, by: Actor, now: datetime) -> None:
     """Sends the caller a one-time link that opens the matter's application. Raises NotFound, NotPossible."""
     ticket = ticket_of(db, ticket_id, by)
+    if ticket.state != TicketState.OPEN:
+        raise NotPossible(_("这张单子已经办完了。"))
     if not ticket.matter:
         raise NotPossible(_("先选好办什么事，再发链接。"))
     token = doors.make_link(db, LinkPurpose.TICKET, now, life=LINK_LIFE, subject=str(ticket.id))
@@ -90,9 +96,46 @@ def send_link(db: Session, ticket_id: UUID, base_url: str, by: Actor, now: datet
     ledger.append(db, "ticket.link-sent", by, now, office_id=by.office_id, ticket=str(ticket.id))
 
 
+def of_link(db: Session, token: str, address: str, now: datetime, *, lock: bool = False) -> tuple[Link, Ticket]:
+    """The ticket behind a one-time link. Raises NotFound; a guess is counted on the address, so commit it. TooMany."""
+    limits.refuse_if_spent(db, "link", address, now)
+    try:
+        link = doors.find_link(db, token, LinkPurpose.TICKET, now, lock=lock)
+    except NotFound:
+        limits.count(db, "link", address, now)
+        raise
+    return link, db.get_one(Ticket, UUID(link.subject))
+
+
+def send_link_code(db: Session, ticket: Ticket, address: str, now: datetime) -> None:
+    """The code goes to the phone that was called, whoever holds the link. Raises TooMany."""
+    doors.send_code(db, ticket.phone, address, now, bound_to=f"ticket:{ticket.id}")
+
+
+def open_case(
+    db: Session, parts: Parts, link: Link, ticket: Ticket, digits: str, address: str, now: datetime, locale: str
+) -> tuple[Case, Applicant]:
+    """Begins the ticket's matter with the caller's phone and name. The link serves once.
+
+    Raises Wrong (counted: commit), TooMany, NotPossible.
+    """
+    doors.check_code(db, ticket.phone, digits, address, now, bound_to=f"ticket:{ticket.id}")
+    link.used_at = now
+    applicant = doors.applicant_of(db, ticket.phone, now, locale)
+    by = Actor(Role.APPLICANT, applicant.id)
+    case = filing.start(
+        db, parts, ticket.matter, by, now, applicant=applicant, phone=ticket.phone, locale=locale, channel=Channel.PHONE
+    )
+    filing.party_of(db, case).name = ticket.name
+    ticket.case_id = case.id
+    return case, applicant
+
+
 def close(db: Session, ticket_id: UUID, outcome: str, by: Actor, now: datetime) -> None:
     """No inquiry ends without an outcome. Raises BadInput, NotFound."""
     ticket = ticket_of(db, ticket_id, by)
+    if ticket.state != TicketState.OPEN:
+        raise NotPossible(_("这张单子已经办完了。"))
     if len(outcome.strip()) < 2:
         raise BadInput({"outcome": _("请写一句结果。")})
     ticket.state, ticket.outcome, ticket.closed_at = TicketState.DONE, outcome.strip()[:500], now
@@ -105,6 +148,14 @@ def ticket_of(db: Session, ticket_id: UUID, by: Actor) -> Ticket:
     if ticket is None or ticket.office_id != by.office_id:
         raise NotFound
     return ticket
+
+
+def set_matter(db: Session, ticket_id: UUID, matter: str, by: Actor, now: datetime) -> None:
+    """What the caller wants done, once it is known. Raises BadInput, NotFound."""
+    ticket = ticket_of(db, ticket_id, by)
+    if not rules().open_remotely(matter):
+        raise BadInput({"matter": _("请从列表里选一件事。")})
+    ticket.matter = matter
 
 
 def open_tickets(db: Session, by: Actor) -> list[Ticket]:

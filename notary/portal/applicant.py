@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import words
 from notary.errors import BadInput, NotFound
-from notary.models import Message
-from notary.office import doors
+from notary.models import Message, Ticket
+from notary.office import doors, tickets
 from notary.portal.doors import PUBLIC, address, clear_login, cookie_name, only, own_path, parts, set_login
+from notary.rules import rules
 
 applicant = Blueprint("applicant", __name__)
 
@@ -86,3 +88,52 @@ def outbox() -> str:
     with parts().db() as db:
         messages = db.scalars(sa.select(Message).order_by(Message.at.desc()).limit(50)).all()
     return render_template("applicant/outbox.html", messages=messages, title=_("短信（没有真的发出）"))
+
+
+# the link that a caller gets by text message
+
+
+@applicant.get("/l/<token>")
+@only(PUBLIC)
+def link(token: str) -> AnyResponse | str:
+    """Opening the link sends nothing and uses nothing up: messengers look at links before people do."""
+    with parts().db() as db:
+        found = _ticket(db, token)
+        return render_template(
+            "applicant/link.html", ticket=found, matter=rules().matters[found.matter], errors={}, sent=False
+        )
+
+
+@applicant.post("/l/<token>")
+@only(PUBLIC)
+def link_post(token: str) -> AnyResponse | tuple[str, int] | str:
+    """Without a code: sends one to the phone that called. With it: begins the application, once."""
+    now, digits = parts().clock(), request.form.get("code")
+    with parts().db() as db:
+        ticket = _ticket(db, token)
+        matter = rules().matters[ticket.matter]
+        if digits is None:
+            tickets.send_link_code(db, ticket, address(), now)
+            db.commit()
+            return render_template("applicant/link.html", ticket=ticket, matter=matter, errors={}, sent=True)
+        try:
+            row, ticket = tickets.of_link(db, token, address(), now, lock=True)
+            case, who = tickets.open_case(
+                db, parts(), row, ticket, digits, address(), now, words.chosen_locale()
+            )  # fmt: skip
+        except doors.Wrong as wrong:
+            db.commit()
+            page = render_template("applicant/link.html", ticket=ticket, matter=matter, errors=wrong.fields, sent=True)
+            return page, wrong.status
+        login_token = doors.open_login(db, now, applicant=who)
+        db.commit()
+    return set_login(redirect(url_for("filing.overview", case_id=case.id), 303), login_token)
+
+
+def _ticket(db: Session, token: str) -> Ticket:
+    """Raises NotFound, its guess counted; TooMany."""
+    try:
+        return tickets.of_link(db, token, address(), parts().clock())[1]
+    except NotFound:
+        db.commit()
+        raise

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import calendar, words
 from notary.errors import BadInput, NotFound
 from notary.models import Office
+from notary.office import filing, tickets
 from notary.office import public as standing
-from notary.office import tickets
-from notary.portal.doors import PUBLIC, address, only, own_path, parts
+from notary.portal.doors import PUBLIC, address, only, own_path, parts, visitor
 from notary.rules import GuideOption, GuideQuestion, rules
 from notary.shape import Words
 
 public = Blueprint("public", __name__)
 A_YEAR = 365 * 24 * 3600
+LETTERHEAD_LIFE = 60.0
 CHOICES = {"lang": words.LANGUAGES, "size": ("standard", "elder"), "theme": ("light", "dark", "system")}
 
 
@@ -100,7 +105,7 @@ def ask_call() -> tuple[str, int] | str:
     asked = request.form.get("page", ""), request.form.get("about", "")
     try:
         with parts().db.begin() as db:
-            ticket = tickets.ask_for_call(db, phone, *asked, address(), now)
+            ticket = tickets.ask_for_call(db, phone, *asked, address(), now, case_id=_own_case(db, asked[0]))
             due = ticket.due
     except BadInput as bad:
         page = render_template(
@@ -108,6 +113,18 @@ def ask_call() -> tuple[str, int] | str:
         )
         return page, bad.status
     return render_template("public/called.html", due=due, open_now=_open(now))
+
+
+def _own_case(db: Session, page: str) -> UUID | None:
+    """The case whose page the call was asked from, if it is the visitor's own."""
+    who = visitor().applicant
+    found = re.match(r"/my/([0-9a-f-]{36})(?:/|$)", page)
+    if who is None or found is None:
+        return None
+    try:
+        return filing.own_case(db, UUID(found.group(1)), who.id).id
+    except (NotFound, ValueError):
+        return None
 
 
 @public.get("/status")
@@ -196,18 +213,19 @@ def _open(now: datetime) -> bool:
 
 
 def _letterhead() -> Letterhead | None:
-    """The office on this request's page. A database that is away must not take its own refusal page with it."""
-    if "letterhead" not in g:
-        try:
-            with parts().db() as db:
-                office = db.scalar(sa.select(Office).order_by(Office.id).limit(1))
-        except SQLAlchemyError:
-            g.letterhead = current_app.extensions.get("letterhead")
-        else:
-            known = office and Letterhead(Words(office.name, office.name_en), office.address, office.phone)
-            g.letterhead = current_app.extensions["letterhead"] = known or None
-    found = g.letterhead
-    assert found is None or isinstance(found, Letterhead)
+    """The office on every page, read once a minute. A database that is away must not take its own refusal page with it."""
+    kept = current_app.extensions.get("letterhead")
+    if kept is not None and time.monotonic() - kept[0] < LETTERHEAD_LIFE:
+        return kept[1]
+    try:
+        with parts().db() as db:
+            office = db.scalar(sa.select(Office).order_by(Office.id).limit(1))
+    except SQLAlchemyError:
+        return kept[1] if kept else None
+    if office is None:
+        return None
+    found = Letterhead(Words(office.name, office.name_en), office.address, office.phone)
+    current_app.extensions["letterhead"] = (time.monotonic(), found)
     return found
 
 
@@ -256,3 +274,5 @@ public.add_app_template_filter(_in_language(lambda text, language: text.to(langu
 public.add_app_template_filter(_phrases, "phrases")
 public.add_app_template_filter(_in_language(words.day), "day")
 public.add_app_template_filter(_in_language(words.moment), "moment")
+public.add_app_template_filter(_in_language(words.short_day), "short_day")
+public.add_app_template_filter(_in_language(words.weekday), "weekday")

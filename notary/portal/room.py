@@ -83,7 +83,8 @@ def with_etag(body: dict[str, Any]) -> AnyResponse:
     steady = {key: value for key, value in body.items() if key != "seconds"}
     response.set_etag(hashlib.sha256(json.dumps(steady, sort_keys=True).encode()).hexdigest()[:32])
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def own(db: Session, case_id: UUID, *, lock: bool = False) -> Case:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from uuid import UUID
 
 import pyotp
@@ -22,10 +24,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from notary import ledger
 from notary.errors import BadInput, NotAllowed, NotFound
+from notary.ledger import Actor
 from notary.lifecycle import STAFF, Role
-from notary.models import Login, Office, Passkey, Person, Recovery
+from notary.models import Office, Passkey, Person, Recovery
 from notary.office import doors
 from notary.office import staff as people
+from notary.office.activating import words_of
+from notary.portal import passkeys as passkey
 from notary.portal.doors import (
     PUBLIC,
     actor,
@@ -38,6 +43,8 @@ from notary.portal.doors import (
     set_login,
     visitor,
 )
+from notary.seal.activation import enrol_challenge
+from notary.seal.refusals import NotEnrolled, SealError
 from notary.terms import role_words
 
 staff = Blueprint("staff", __name__, url_prefix="/staff")
@@ -145,7 +152,7 @@ def enrol_post(token: str) -> AnyResponse | tuple[str, int]:
 
 def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
     secret = session["totp"]
-    uri = pyotp.TOTP(secret).provisioning_uri(person.login, issuer_name="Yuanzheng")
+    uri = pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name="Yuanzheng")
     picture = segno.make(uri, error="m").svg_data_uri(scale=5, border=2)
     return render_template("staff/enrol.html", token=token, person=person, secret=secret, qr=picture, errors=errors)
 
@@ -156,14 +163,27 @@ def _enrol_page(token: str, person: Person, errors: dict[str, str]) -> str:
 @staff.get("/passkeys")
 @only(STAFF)
 def passkeys() -> str:
+    me = actor()
     with parts().db() as db:
-        keys = db.scalars(sa.select(Passkey).where(Passkey.person_id == actor().id)).all()
-    return render_template("staff/passkeys.html", keys=keys)
+        keys = db.scalars(sa.select(Passkey).where(Passkey.person_id == me.id)).all()
+    return render_template("staff/passkeys.html", keys=keys, signs=me.role == Role.NOTARY, first=not _at_seal(me))
+
+
+def _at_seal(me: Actor) -> list[str]:
+    """The notary's passkeys that the seal knows; empty for everybody else, and while the seal is away."""
+    try:
+        return parts().seal.passkeys(str(me.id)) if me.role == Role.NOTARY else []
+    except SealError:
+        return []
 
 
 @staff.post("/passkeys/options")
 @only(STAFF)
 def passkey_options() -> Response:
+    """For navigator.credentials.create(). A notary's challenge is the seal's own, so that one answer serves both.
+
+    `also`: what a passkey that the seal knows already must sign to let the new one in.
+    """
     me = actor()
     with parts().db.begin() as db:
         known = db.scalars(sa.select(Passkey).where(Passkey.person_id == me.id)).all()
@@ -171,6 +191,7 @@ def passkey_options() -> Response:
         options = webauthn.generate_registration_options(
             rp_id=parts().settings.rp_id,
             rp_name="Yuanzheng",
+            challenge=_seal_challenge(me) if me.role == Role.NOTARY else None,
             user_id=person.id.bytes,
             user_name=person.login,
             user_display_name=person.name,
@@ -180,26 +201,40 @@ def passkey_options() -> Response:
             ),
             exclude_credentials=[PublicKeyCredentialDescriptor(id=key.credential_id) for key in known],
         )
-        _keep_challenge(db, options.challenge)
-    return Response(webauthn.options_to_json(options), mimetype="application/json")
+        passkey.keep_challenge(db, options.challenge)
+    made = json.loads(webauthn.options_to_json(options))
+    if before := _at_seal(me):
+        proof = enrol_challenge(str(me.id), options.challenge)
+        made["also"] = {
+            "challenge": bytes_to_base64url(proof), "rpId": parts().settings.rp_id, "userVerification": "required",
+            "allowCredentials": [{"type": "public-key", "id": one} for one in before],
+        }  # fmt: skip
+    return jsonify(made)
+
+
+def _seal_challenge(me: Actor) -> bytes:
+    try:
+        return parts().seal.begin_enrolment(str(me.id))
+    except SealError as error:
+        raise words_of(error) from error
 
 
 @staff.post("/passkeys")
 @only(STAFF)
 def passkey_add() -> AnyResponse:
-    me = actor()
-    now = parts().clock()
+    """Body: {credential, code?, assertion?}; the last two are a notary's proof to the seal, which judges it itself."""
+    me, now, given = actor(), parts().clock(), passkey.body()
     with parts().db.begin() as db:
-        challenge = take_challenge(db)
+        challenge = passkey.take_challenge(db)
         try:
             proof = webauthn.verify_registration_response(
-                credential=request.get_json(),
+                credential=given["credential"],
                 expected_challenge=challenge,
                 expected_rp_id=parts().settings.rp_id,
                 expected_origin=parts().settings.base_url,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, KeyError) as bad:
+        except (WebAuthnException, ValueError, KeyError, TypeError) as bad:
             raise BadInput({"passkey": _("通行密钥没有登记成功。请再试一次。")}) from bad
         db.add(
             Passkey(
@@ -211,20 +246,24 @@ def passkey_add() -> AnyResponse:
             )
         )
         ledger.append(db, "passkey.added", me, now, credential=bytes_to_base64url(proof.credential_id))
+        if me.role == Role.NOTARY:  # last, so that a refusal of ours leaves nothing at the seal
+            _enrol_at_seal(me, given)
     return jsonify({"next": url_for("staff.home")})
 
 
-def _keep_challenge(db: sa.orm.Session, challenge: bytes) -> None:
-    db.execute(sa.update(Login).where(Login.id == visitor().login_id).values(challenge=challenge))
-
-
-def take_challenge(db: sa.orm.Session) -> bytes:
-    """The challenge of this login, once. Raises NotAllowed when there is none."""
-    login = db.get(Login, visitor().login_id, with_for_update=True)
-    if login is None or login.challenge is None:
-        raise NotAllowed(_("这一步放得太久了。请再点一次。"))
-    challenge, login.challenge = login.challenge, None
-    return challenge
+def _enrol_at_seal(me: Actor, given: dict[str, Any]) -> None:
+    if isinstance(given.get("assertion"), dict):
+        proof: dict[str, Any] = {"assertion": given["assertion"]}
+    else:
+        proof = {"code": str(given.get("code", "")).strip()}
+        if not proof["code"]:
+            raise BadInput({"code": _("请填登记码。它在签名机的屏幕上，管理员会告诉您。")})
+    try:
+        parts().seal.finish_enrolment(str(me.id), given["credential"], proof)
+    except NotEnrolled as no:
+        raise BadInput({"code": _("签名机没有接受：登记码不对、用过或过期了。请核对后再试。")}) from no
+    except SealError as error:
+        raise words_of(error) from error
 
 
 # people
@@ -239,9 +278,21 @@ def home() -> AnyResponse | str:
 
 def rooms_for(role: Role) -> list[tuple[str, str, str]]:
     """The tiles of the first page: (address, title, what it is for)."""
-    rooms = [(url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙"))]
+    rooms = []
+    if role in (Role.OPERATOR, Role.ASSISTANT, Role.NOTARY):
+        rooms.append((url_for("desk.queue"), _("案子"), _("谁在等、等什么、最晚哪天")))
+    if role in (Role.OPERATOR, Role.ASSISTANT):
+        rooms.append((url_for("tickets.every"), _("电话单"), _("谁要我们打电话，谁打来了")))
+    if role == Role.ADMIN:
+        rooms.append((url_for("banks.every"), _("银行"), _("名单、接口密钥、通知地址")))
+    rooms.append((url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙")))
     if role in (Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.NOTARY):
         rooms.append((url_for("staff.list_people"), _("人员"), _("谁在岗、第二步丢了怎么恢复")))
+    if role in (Role.NOTARY, Role.APPROVER, Role.ASSISTANT, Role.ADMIN):
+        rooms.append((url_for("deeds.every"), _("公证书"), _("起草、审批、签发、送达、复查")))
+        rooms.append((url_for("figures.today"), _("今天"), _("受理、出证、等候、满意度")))
+    if role == Role.NOTARY:
+        rooms.append((url_for("issuing.waiting"), _("等您签发"), _("批准了、还没有签名盖章的")))
     return rooms
 
 

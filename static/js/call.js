@@ -69,6 +69,7 @@ export class Call extends EventTarget {
   async start() {
     if (this.state === "asking" || this.state === "live" || this.state === "connecting") return;
     this.#tries = 0;
+    this.#halt();
     if (!(await this.#acquire())) return;
     document.addEventListener("visibilitychange", this.onVisible);
     this.#every(BEAT, () => this.#beat());
@@ -80,8 +81,7 @@ export class Call extends EventTarget {
   stop(state = "ended", reason = "") {
     this.#turn += 1;
     clearTimeout(this.#retry);
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#timers.clear();
+    this.#halt();
     document.removeEventListener("visibilitychange", this.onVisible);
     this.#drop();
     this.#stream?.getTracks().forEach((track) => {
@@ -305,6 +305,11 @@ export class Call extends EventTarget {
     if (!pc) return;
     pc.ontrack = pc.onconnectionstatechange = null;
     pc.close();
+  }
+
+  #halt() {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
   }
 
   #every(ms, work) {

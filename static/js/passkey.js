@@ -13,13 +13,17 @@ async function post(url, body, csrf) {
   return said;
 }
 
-export async function register(optionsUrl, addUrl, csrf) {
+export async function register(optionsUrl, addUrl, csrf, more = {}) {
   const options = await post(optionsUrl, {}, csrf);
+  const also = options.also;
+  delete options.also;
   options.challenge = bytes(options.challenge);
   options.user.id = bytes(options.user.id);
   for (const known of options.excludeCredentials || []) known.id = bytes(known.id);
   const made = await navigator.credentials.create({ publicKey: options });
-  return post(addUrl, made.toJSON(), csrf);
+  const body = { credential: made.toJSON(), ...more };
+  if (also) body.assertion = await assertion(also);
+  return post(addUrl, body, csrf);
 }
 
 export async function assertion(options) {
@@ -29,16 +33,46 @@ export async function assertion(options) {
   return made.toJSON();
 }
 
+// A button that acts with a passkey: data-options gives the challenge, data-send takes the answer, both get the fields
+// of the form around it; what is wrong is said in the element that data-said names.
+function fieldsOf(form) {
+  const fields = {};
+  for (const [name, value] of new FormData(form)) {
+    if (name === "cases") (fields.cases ||= []).push(value);
+    else if (name !== "csrf_token") fields[name] = value;
+  }
+  return fields;
+}
+
+for (const act of document.querySelectorAll("[data-passkey]")) {
+  const said = document.getElementById(act.dataset.said);
+  act.addEventListener("click", async () => {
+    act.disabled = true;
+    said.textContent = said.dataset.waiting || "";
+    try {
+      const fields = fieldsOf(act.form);
+      const options = await post(act.dataset.options, fields, act.dataset.csrf);
+      const done = await post(act.dataset.send, { ...fields, assertion: await assertion(options) }, act.dataset.csrf);
+      window.location.assign(done.next);
+    } catch (error) {
+      said.textContent = error instanceof DOMException ? said.dataset.failed : error.message;
+      act.disabled = false;
+    }
+  });
+}
+
 const button = document.getElementById("passkey-add");
 if (button) {
   const said = document.getElementById("passkey-said");
+  const code = document.getElementById("f-code");
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      const done = await register(button.dataset.options, button.dataset.add, button.dataset.csrf);
+      const more = code ? { code: code.value } : {};
+      const done = await register(button.dataset.options, button.dataset.add, button.dataset.csrf, more);
       window.location.assign(done.next);
     } catch (error) {
-      said.textContent = said.dataset.failed;
+      said.textContent = error instanceof DOMException ? said.dataset.failed : error.message;
       button.disabled = false;
     }
   });

@@ -106,6 +106,21 @@ def test_no_changed_bit_is_accepted(deed, trust):
     assert accepted == []
 
 
+@pytest.mark.req("C1")
+def test_no_bit_of_a_containers_outer_frame_is_accepted(deed, trust):
+    """An outer length that takes in padding zeros was once read as the same container."""
+    _, signed = shape.read(deed)
+    first = signed[-1].ranges[1]
+    accepted = []
+    for place in range(first, first + 30):
+        for bit in range(8):
+            changed = bytearray(deed)
+            changed[place] ^= 1 << bit
+            if examine(bytes(changed), trust).verdict != "invalid":
+                accepted.append((place - first, bit))
+    assert accepted == []
+
+
 def test_hex_digits_in_small_letters_are_another_file(deed, trust):
     _, signed = shape.read(deed)
     first, second = signed[-1].ranges[1:3]

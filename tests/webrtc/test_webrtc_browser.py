@@ -198,9 +198,18 @@ def test_two_browsers_meet_one_reloads_and_all_of_it_is_recorded(worker, office,
     status = worker.client.status("room")
     assert status["legs"]["notary"]["health"].get("frames", 0) > 0
 
+    again = pages["applicant"].context.new_page()
+    again.add_init_script(path=HERE / "camera.js")
+    again.goto(f"{office.url}/?leg=applicant&colour=red")
+    sees_the_other(again)
+    pages["applicant"].wait_for_function("() => call.state === 'replaced'")
+    time.sleep(1.5)
+    assert pages["applicant"].evaluate("call.state") == "replaced"
+    assert again.evaluate("call.state") == pages["notary"].evaluate("call.state") == "live"
+
     manifest = worker.client.close_room("room")
     assert manifest["intact"], manifest["problems"]
-    assert [s["leg"] for s in manifest["segments"]].count("applicant") == 2
+    assert [s["end"] for s in manifest["segments"] if s["leg"] == "applicant"][1:] == ["replaced", "closed"]
     assert manifest["gaps"] == []
     pages["notary"].wait_for_function("() => call.state === 'ended'")
 

@@ -42,7 +42,12 @@ def open_files(pid: int) -> int:
 def flood(port: int, seconds: float) -> int:
     """Foreign DTLS alerts, stub ClientHellos, broken STUN, noise; returns how many."""
     rng = random.Random(1)
-    stun = struct.pack("!HHL", 1, 24, 0x2112A442) + bytes(12)
+
+    def stun(kind: int, size: int) -> bytes:
+        """A whole Binding request with one attribute of a size that it cannot have."""
+        value = struct.pack("!HH", kind, size) + rng.randbytes(size) + bytes(-size % 4)
+        return struct.pack("!HHL", 1, len(value), 0x2112A442) + bytes(12) + value
+
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         end = time.monotonic() + seconds
@@ -50,8 +55,8 @@ def flood(port: int, seconds: float) -> int:
             for data in (
                 b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28",
                 b"\x16\xfe\xfd" + bytes(8) + b"\x00\x0c\x01" + bytes(11),
-                stun + struct.pack("!HH", rng.choice([0x20, 0x8, 0x9, 0x8023]), rng.randrange(40)) + rng.randbytes(20),
-                stun[:2] + struct.pack("!H", 4) + stun[4:] + b"\x00\x20\x00\x00",
+                stun(rng.choice([0x03, 0x20, 0x24]), rng.choice([0, 1, 2, 3, 5])),
+                stun(0x08, rng.randrange(40))[:-1],
                 b"\x80\x60" + rng.randbytes(40),
                 b"",
             ):

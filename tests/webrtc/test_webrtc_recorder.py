@@ -171,12 +171,15 @@ def test_a_writer_killed_at_any_moment_leaves_a_readable_record(tmp_path, clips)
 
 
 @pytest.mark.req("D02", "D14")
-def test_a_full_disk_is_told_and_the_record_goes_on_when_there_is_room_again(room, monkeypatch):
+@pytest.mark.parametrize("which", ["segment", "journal"])
+def test_a_full_disk_is_told_and_the_record_goes_on_when_there_is_room_again(room, monkeypatch, which):
     segment = room.record(seconds=1)
     room.drain()
     real = archive._write
 
     def full(fd, data):
+        if which == "journal" and fd != room.archive._journal:
+            return real(fd, data)
         os.write(fd, data[:7])
         raise OSError(errno.ENOSPC, "No space left on device")
 

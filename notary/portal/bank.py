@@ -1,0 +1,216 @@
+"""The bank's door for programs: ask about a deed, fetch the own copy, say that it came, follow what happened.
+
+The key in `X-API-Key` is the only authority here; refusals are problem+json (RFC 9457). The description that programs
+read is `/api/v1/openapi.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from apiflask import APIBlueprint
+from flask import request
+from flask_babel import gettext as _
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from notary.errors import BadInput, NotAllowed, NotFound
+from notary.lifecycle import Role
+from notary.models import Bank, Case, Deed, Delivery, Event, Standing
+from notary.office import delivering, issuing, verifying
+from notary.portal.doors import actor, address, only, parts, visitor
+
+bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
+MOST_EVENTS = 200
+TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked")
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
+SECURITY = ["ApiKey"]
+
+
+class VerificationIn(BaseModel):
+    """Either number and code as printed on the deed, or the SHA-256 of the whole file, reckoned by the caller."""
+
+    model_config = ConfigDict(extra="forbid")
+    number: str | None = Field(None, max_length=80, description="As printed, e.g. （2026）渝示证证字第1号")
+    code: str | None = Field(None, max_length=40, description="The short code under the QR")
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> VerificationIn:
+        if (self.sha256 is None) == (self.number is None or self.code is None):
+            raise ValueError("give number and code, or sha256")
+        return self
+
+
+class VerificationOut(BaseModel):
+    verdict: Literal["valid", "revoked", "under_review", "changed", "unknown"]
+    way: str
+    facts: dict[str, Any]
+    reasons: list[str]
+    machine: dict[str, Any]
+
+
+class DeedOut(BaseModel):
+    number: str
+    code: str
+    sha256: str
+    standing: Literal["valid", "under_review", "revoked"]
+    standing_at: str
+    issued_at: str
+    received_at: str | None = Field(description="When this bank said that it has the file")
+    file: str = Field(description="Where the PDF is, for the same key")
+
+
+class EventOut(BaseModel):
+    seq: int = Field(description="Ask on with after=seq")
+    type: str = Field(description="deed.issued, deed.under_review, deed.valid (upheld), deed.revoked")
+    at: str
+    number: str
+    code: str
+    sha256: str
+
+
+class EventsIn(BaseModel):
+    after: int = Field(0, ge=0)
+
+
+class EventsOut(BaseModel):
+    events: list[EventOut]
+    next: int
+
+
+@bank.post("/verifications")
+@bank.input(VerificationIn, location="json", validation=False)
+@bank.output(VerificationOut)
+@bank.doc(
+    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 422, 429],
+    description="JSON with number and code or with sha256; or the file itself as multipart/form-data, field `file`. "
+    "Every miss by number, code or sha256 is the same 404.",
+)  # fmt: skip
+@only(Role.BANK)
+def verify(json_data: Any) -> dict[str, Any]:
+    now, asker = parts().clock(), this_bank()
+    with parts().db() as db:
+        try:
+            if request.mimetype == "multipart/form-data":
+                found = verifying.by_file(db, parts(), _upload(), address(), now, bank=asker, way="api-file")
+            else:
+                given = _given()
+                if given.sha256:
+                    found = verifying.by_hash(db, given.sha256, address(), now, bank=asker)
+                else:
+                    found = verifying.by_code(
+                        db, given.number or "", given.code or "", address(), now, bank=asker, way="api"
+                    )
+        except verifying.NoMatch:
+            db.commit()  # the miss is counted
+            raise
+        db.commit()
+    return found.json()
+
+
+def _given() -> VerificationIn:
+    from pydantic import ValidationError
+
+    try:
+        return VerificationIn.model_validate(request.get_json(silent=True) or {})
+    except ValidationError as bad:
+        wrong = {".".join(str(at) for at in one["loc"]) or "body": one["msg"] for one in bad.errors()}
+        raise BadInput(wrong) from bad
+
+
+def _upload() -> bytes:
+    upload = request.files.get("file")
+    data = upload.read() if upload is not None else b""
+    if not data:
+        raise BadInput({"file": _("请先选一个文件。")})
+    return data
+
+
+@bank.get("/deeds/<code>")
+@bank.output(DeedOut)
+@bank.doc(summary="A deed that was delivered to this bank", security=SECURITY, responses=[401, 404])
+@only(Role.BANK)
+def deed(code: str) -> DeedOut:
+    with parts().db() as db:
+        found, delivery, _case = own(db, code)
+        return told(found, delivery)
+
+
+def told(found: Deed, delivery: Delivery) -> DeedOut:
+    return DeedOut(
+        number=found.number, code=found.code, sha256=found.sha256, standing=Standing(found.standing).value,
+        standing_at=found.standing_at.isoformat(), issued_at=found.issued_at.isoformat(),
+        received_at=delivery.received_at.isoformat() if delivery.received_at else None,
+        file=f"{parts().settings.base_url}/api/v1/deeds/{found.code}/file",
+    )  # fmt: skip
+
+
+@bank.get("/deeds/<code>/file")
+@bank.doc(summary="Its PDF, byte for byte as sealed", security=SECURITY, responses=[200, 401, 404])
+@only(Role.BANK)
+def file(code: str) -> AnyResponse:
+    with parts().db() as db:
+        found, _delivery, case = own(db, code)
+    data = issuing.deed_bytes(parts(), case, found)
+    head = {"Content-Disposition": f'attachment; filename="deed-{found.code}.pdf"', "ETag": f'"{found.sha256}"'}
+    return AnyResponse(data, mimetype="application/pdf", headers=head)
+
+
+@bank.post("/deeds/<code>/receipt")
+@bank.output(DeedOut)
+@bank.doc(summary="This bank has the file (receipt, H10)", security=SECURITY, responses=[401, 404])
+@only(Role.BANK)
+def receipt(code: str) -> DeedOut:
+    """Said twice, it changes nothing."""
+    with parts().db.begin() as db:
+        found, delivery, _case = own(db, code)
+        delivering.mark_received(db, delivery, actor(), parts().clock())
+        return told(found, delivery)
+
+
+@bank.get("/events")
+@bank.input(EventsIn, location="query")
+@bank.output(EventsOut)
+@bank.doc(summary="What happened to this bank's deeds, oldest first", security=SECURITY, responses=[401])
+@only(Role.BANK)
+def events(query_data: EventsIn) -> EventsOut:
+    with parts().db() as db:
+        rows = db.execute(
+            sa.select(Event, Deed)
+            .join(Deed, Deed.case_id == Event.case_id)
+            .join(Delivery, sa.and_(Delivery.case_id == Event.case_id, Delivery.bank_id == this_bank().id))
+            .where(Event.kind.in_(TOLD), Event.seq > query_data.after)
+            .order_by(Event.seq)
+            .limit(MOST_EVENTS)
+        ).all()
+    found = [
+        EventOut(
+            seq=event.seq, type=event.kind, at=event.at.isoformat(), number=deed.number, code=deed.code,
+            sha256=deed.sha256,
+        )
+        for event, deed in rows
+    ]  # fmt: skip
+    return EventsOut(events=found, next=found[-1].seq if found else query_data.after)
+
+
+def own(db: Session, code: str) -> tuple[Deed, Delivery, Case]:
+    """A deed of this bank; another bank's is not told from one that does not exist. Raises NotFound."""
+    row = db.execute(
+        sa.select(Deed, Delivery, Case)
+        .join(Delivery, Delivery.case_id == Deed.case_id)
+        .join(Case, Case.id == Deed.case_id)
+        .where(Deed.code == code.strip().upper(), Delivery.bank_id == this_bank().id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(_("没有送给贵行的这份公证书。"))
+    return row[0], row[1], row[2]
+
+
+def this_bank() -> Bank:
+    found = visitor().bank
+    if found is None:
+        raise NotAllowed
+    return found

@@ -1,0 +1,85 @@
+"""Playing a recording through the portal: a reason first, then for half an hour, with stretches of bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from werkzeug.http import parse_range_header
+from werkzeug.wrappers import Response as AnyResponse
+
+from notary.errors import BadInput, NotAllowed
+from notary.lifecycle import Role
+from notary.models import Case
+from notary.office import filing, hearing, playing
+from notary.office.accepting import case_for_staff
+from notary.portal.doors import actor, only, parts
+
+recordings = Blueprint("recordings", __name__, url_prefix="/desk")
+LOOKING = timedelta(minutes=30)
+Page = tuple[str, int] | AnyResponse | str
+
+
+def may_look(case: Case) -> bool:
+    """Whether this person gave a reason for this case within the last half hour; kept in the signed session."""
+    until = session.get("looking", {}).get(f"{actor().id}:{case.id}", "")
+    return bool(until) and datetime.fromisoformat(until) > parts().clock()
+
+
+@recordings.get("/cases/<uuid:case_id>/recordings")
+@only(Role.NOTARY, Role.APPROVER)
+def index(case_id: UUID) -> Page:
+    return _page(case_id, {}, "")
+
+
+def _page(case_id: UUID, errors: dict[str, str], reason: str) -> str:
+    with parts().db() as db:
+        case = case_for_staff(db, case_id, actor())
+        looking = may_look(case)
+        found = hearing.interviews_of(db, case) if looking else []
+        rows = [(one, playing.segments(one), playing.phases(db, one)) for one in found]
+        return render_template(
+            "deed/recordings.html", case=case, party=filing.party_of(db, case), looking=looking, rows=rows,
+            errors=errors, reason=reason, words=playing.phase_words,
+        )  # fmt: skip
+
+
+@recordings.post("/cases/<uuid:case_id>/recordings")
+@only(Role.NOTARY, Role.APPROVER)
+def look(case_id: UUID) -> Page:
+    me, now, reason = actor(), parts().clock(), request.form.get("reason", "")
+    try:
+        with parts().db.begin() as db:
+            playing.open_for(db, case_for_staff(db, case_id, me), reason, me, now)
+    except BadInput as bad:
+        return _page(case_id, bad.fields, reason), bad.status
+    still = {key: until for key, until in session.get("looking", {}).items() if datetime.fromisoformat(until) > now}
+    session["looking"] = {**still, f"{me.id}:{case_id}": (now + LOOKING).isoformat()}
+    return redirect(url_for("recordings.index", case_id=case_id), 303)
+
+
+@recordings.get("/cases/<uuid:case_id>/recordings/<uuid:interview_id>/<segment>.webm")
+@only(Role.NOTARY, Role.APPROVER)
+def play(case_id: UUID, interview_id: UUID, segment: str) -> AnyResponse:
+    """One segment, whole or a stretch of it (RFC 9110 §14)."""
+    with parts().db() as db:
+        case = case_for_staff(db, case_id, actor())
+        if not may_look(case):
+            raise NotAllowed
+        interview = playing.interview_of(db, case, interview_id)
+        size = playing.size_of(interview, segment)
+    asked = parse_range_header(request.headers.get("Range"))
+    stretch = asked.range_for_length(size) if asked is not None else None
+    if asked is not None and stretch is None:
+        return AnyResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    first, end = stretch or (0, size)
+    response = AnyResponse(
+        playing.read(parts(), case, interview, segment, first, end - 1),
+        status=206 if stretch else 200, mimetype="video/webm",
+    )  # fmt: skip
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Content-Length"] = str(end - first)
+    if stretch:
+        response.headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
+    return response

@@ -1,0 +1,89 @@
+"""The child process of `intake`: one upload in, the same thing drawn anew out. It imports nothing of the office.
+
+A PDF is drawn page by page and put together anew, so that no script, form, layer or embedded file survives.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import sys
+
+LARGEST = 25 * 1024 * 1024
+LARGEST_SIDE = 3000
+"""Pixels; a phone's photograph of a card stays readable well below it."""
+MOST_PAGES = 40
+MEMORY = 1024 * 1024 * 1024
+SECONDS = 40
+DPI = 144
+PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+
+
+def _limit() -> None:
+    """Binds this very process; a limit set between fork and exec could deadlock in a server of many threads."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+class Unfit(Exception):
+    """Ends the child; its text is for `_why`."""
+
+
+def _picture(data: bytes, kind: str) -> tuple[bytes, int]:
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = 60_000_000
+    with Image.open(io.BytesIO(data), formats=[PICTURES[kind]]) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    if min(upright.size) < 200:
+        raise Unfit("small")
+    upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    out = io.BytesIO()
+    upright.save(out, "JPEG", quality=90)
+    return out.getvalue(), 1
+
+
+def _pdf(data: bytes) -> tuple[bytes, int]:
+    import pypdfium2
+    from PIL import Image
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as bad:
+        raise Unfit("locked" if "password" in str(bad).lower() else "broken") from bad
+    if len(document) > MOST_PAGES:
+        raise Unfit(f"pages: {len(document)}")
+    pictures = []
+    for page in document:
+        width, height = page.get_size()
+        scale = min(DPI / 72, LARGEST_SIDE / max(width, height, 1))
+        bitmap = page.render(scale=scale, may_draw_forms=False)
+        out = io.BytesIO()
+        bitmap.to_pil().convert("RGB").save(out, "JPEG", quality=85)
+        bitmap.close()
+        page.close()
+        pictures.append(Image.open(out))
+    if not pictures:
+        raise Unfit("broken")
+    made = io.BytesIO()
+    pictures[0].save(made, "PDF", save_all=True, append_images=pictures[1:], resolution=DPI)
+    return made.getvalue(), len(pictures)
+
+
+def main() -> int:
+    _limit()
+    kind, data = sys.argv[1], sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        body, pages = _pdf(data) if kind == "application/pdf" else _picture(data, kind)
+    except Unfit as unfit:
+        print(unfit, file=sys.stderr)
+        return 1
+    media_type = kind if kind == "application/pdf" else "image/jpeg"
+    sys.stdout.buffer.write(json.dumps({"media_type": media_type, "pages": pages}).encode() + b"\n" + body)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

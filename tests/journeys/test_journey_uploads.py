@@ -1,0 +1,161 @@
+"""What a person may hand in, and what becomes of the rest: a clear word, nothing kept, nothing broken."""
+
+import io
+import os
+import subprocess
+import time
+import zlib
+from dataclasses import replace
+from html import unescape
+
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+from walking import ALICE, Visitor, new_case, photo, upload
+
+from notary.app import create_app
+from notary.models import Exhibit
+from notary.redraw import LARGEST
+from storage.local import Store
+
+
+def pdf(pages=1, stream=b"0 0 m 100 100 l S", declared=None):
+    """A small PDF by hand; each page draws `stream` (deflated)."""
+    packed = zlib.compress(stream, 9)
+    kids = " ".join(f"{3 + n} 0 R" for n in range(pages))
+    parts = [b"<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Count {pages}/Kids[{kids}]>>".encode()]
+    parts += [f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents {3 + pages} 0 R>>".encode()] * pages
+    parts.append(b"<</Length %d/Filter/FlateDecode>>stream\n" % len(packed) + packed + b"\nendstream")
+    out, offsets = b"%PDF-1.7\n", []
+    for number, part in enumerate(parts, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj" % number + part + b"endobj\n"
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(parts) + 1) + b"".join(
+        b"%010d 00000 n \n" % at for at in offsets
+    )
+    return out + b"trailer<</Size %d/Root 1 0 R>>startxref\n%d\n%%%%EOF" % (len(parts) + 1, start)
+
+
+def kept(parts):
+    with parts.db() as db:
+        return db.scalar(sa.select(sa.func.count()).select_from(Exhibit)), len(list(parts.store.list()))
+
+
+BAD = {
+    "a script with a picture's name": (b"#!/bin/sh\nrm -rf /\n" * 50, "不是照片也不是 PDF"),
+    "a page with a picture's name": (b"<html><script>alert(1)</script></html>" * 20, "不是照片也不是 PDF"),
+    "an upload cut in the middle": (photo(size=(1400, 900))[: len(photo(size=(1400, 900))) // 3], "没传完或者坏了"),
+    "nothing": (b"", "文件是空的"),
+    "too small to read": (photo(size=(120, 80)), "太小"),
+    "too many pages": (pdf(pages=41), "41 页"),
+    "a PDF without a page": (b"%PDF-1.7\n" + b"x" * 3000, "没传完或者坏了"),
+}
+
+
+@pytest.mark.req("K06")
+@pytest.mark.parametrize("name", list(BAD))
+def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(alice_applies, parts, name):
+    data, words = BAD[name]
+    case = new_case(alice_applies)
+    reply = upload(alice_applies, case, "loan-contract", data, "photo.jpg")
+
+    assert 422 == reply.status_code
+    page = unescape(reply.text)
+    assert words in page
+    assert 'id="f-m-loan-contract-error"' in page
+    assert (0, 0) == kept(parts)
+
+
+@pytest.mark.req("K06")
+def test_a_pdf_that_inflates_to_400_mb_is_stopped(alice_applies, parts):
+    line = b"q 0 0 1 rg 0 0 300 300 re f Q\n"
+    bomb = pdf(stream=line * (400 * 1024 * 1024 // len(line)))
+    assert len(bomb) < 2 * 1024 * 1024
+    case = new_case(alice_applies)
+    began = time.monotonic()
+    reply = upload(alice_applies, case, "loan-contract", bomb, "contract.pdf")
+
+    assert 422 == reply.status_code
+    assert time.monotonic() - began < 60
+    assert (0, 0) == kept(parts)
+
+
+def test_a_good_pdf_is_drawn_anew_and_handed_out_to_save(alice_applies, parts):
+    case = new_case(alice_applies)
+    reply = upload(alice_applies, case, "loan-contract", pdf(pages=3), "../../合同.pdf")
+    assert 303 == reply.status_code
+    with parts.db() as db:
+        exhibit = db.scalars(sa.select(Exhibit)).one()
+    assert 3 == exhibit.pages
+    shown = alice_applies.get(f"{case}/papers/{exhibit.id}")
+    assert shown.headers["Content-Disposition"].startswith("attachment")
+    assert shown.data.startswith(b"%PDF")
+    assert b"FlateDecode" not in shown.data.split(b"/Subtype /Image")[0]
+    box = parts.store.get(exhibit.object_key)
+    assert b"PDF" not in box[:200]
+
+
+def test_a_pdf_where_a_photo_is_wanted_and_a_paper_nobody_asked_for(alice_applies):
+    case = new_case(alice_applies)
+    assert "要照片，不要 PDF" in unescape(upload(alice_applies, case, "id-front", pdf()).text)
+    assert 404 == upload(alice_applies, case, "passport").status_code
+    assert 422 == alice_applies.post(f"{case}/papers/id-front", {}).status_code
+
+
+def test_too_big_is_said_in_megabytes(alice_applies):
+    case = new_case(alice_applies)
+    assert 422 == upload(alice_applies, case, "id-front", b"\xff\xd8\xff" + b"\0" * LARGEST).status_code
+    reply = upload(alice_applies, case, "id-front", b"\0" * (LARGEST + 2 * 1024 * 1024))
+    assert 413 == reply.status_code
+    assert "25 MB" in reply.text
+
+
+def test_a_script_that_uploads_hears_the_same_words(alice_applies):
+    case = new_case(alice_applies)
+    headers = {"X-Requested-With": "upload"}
+    assert "不是照片" in upload(alice_applies, case, "id-front", b"#!/bin/sh\n" * 90, headers=headers).json["title"]
+    assert f"{case}/card#m-id-front" == upload(alice_applies, case, "id-front", headers=headers).json["next"]
+
+
+def test_after_handing_in_nothing_is_added_or_taken(filed, alice_applies):
+    assert 409 == upload(alice_applies, filed, "id-front").status_code
+    assert 409 == alice_applies.post(f"{filed}/form/loan", {"principal": "1"}).status_code
+    assert 409 == alice_applies.post(f"{filed}/recipients/bank", {"given": "no"}).status_code
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, as only root can mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=False).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(small_disk, parts):
+    full = replace(parts, store=Store(small_disk))
+    alice = Visitor(create_app(full), full).log_in_by_phone(ALICE)
+    case = new_case(alice)
+    alice.post(f"{case}/who", {"name": "王大川"})
+
+    reply = upload(alice, case, "id-front", noise())
+    assert 503 == reply.status_code
+    assert "磁盘满了" in reply.text
+    assert (0, 0) == kept(full)
+    assert [] == list((small_disk / ".staging").iterdir())
+    assert "王大川" in alice.get(f"{case}/who").text
+    assert 303 == upload(alice, case, "id-front", photo(size=(300, 220))).status_code
+
+
+def noise():
+    """A photograph that does not compress."""
+    picture = Image.frombytes("RGB", (400, 300), os.urandom(400 * 300 * 3))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95)
+    return out.getvalue()
