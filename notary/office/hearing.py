@@ -207,7 +207,7 @@ def look_again(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) ->
 
 def leave(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
     """The applicant goes away by a tap; what was recorded stays, the notary decides what follows."""
-    with suppress(MediaError):  # nobody there to close: the same
+    with suppress(MediaError):  # nobody there to close is the same
         parts.media.close_leg(at.room, APPLICANT)
     moment(db, at.interview, "left", by, now, None)
     ledger.append(db, "interview.left", by, now, case_id=at.case.id, office_id=at.case.office_id)

@@ -199,7 +199,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "against": bool(face and face.advice in ("against", "doubtful") and face.done_at),
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
         "step_words": identifying.step_words,
-        "shots": identifying.snapshots_of(db, interview), "shot": _newest_shot(db, interview),
+        "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
         "in_the_room": witnessing.IN_THE_ROOM,
