@@ -16,7 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import terms
+from notary import jobs, terms
 from notary.errors import BadInput, NotFound, Refusal, Stale, TooMany, Unavailable
 from notary.office.activating import words_of
 from notary.parts import Parts
@@ -72,9 +72,11 @@ def create_app(parts: Parts) -> APIFlask:
     app.add_template_filter(terms.act_words, "act")
     app.add_template_filter(terms.next_words, "next_step")
     app.add_template_filter(terms.care_words, "care")
+    app.add_template_filter(terms.sex_words, "sex")
     app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)
+    jobs.load()  # a page enqueues by name
     return app
 
 

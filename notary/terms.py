@@ -117,6 +117,9 @@ NEXT: dict[State, LazyString] = {
     State.REVOKED: _("公证书撤销了，不要再用。"),
 }
 
+SEXES: dict[str, LazyString] = {"男": _("男"), "女": _("女")}
+"""As an identity card has it, and as a page says it."""
+
 CARE: dict[str, LazyString] = {
     "elder": _("60 岁以上"),
     "hearing": _("听力不好"),
@@ -146,6 +149,10 @@ EVENTS: dict[str, LazyString] = {
 
 def next_words(state: State) -> str:
     return str(NEXT[state])
+
+
+def sex_words(sex: str) -> str:
+    return str(SEXES.get(sex, ""))
 
 
 def care_words(flag: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 
+from babel.dates import get_timezone_location
 from babel.messages import mofile, pofile
 from flask import has_request_context, request
 
@@ -68,6 +69,11 @@ def short_day(on: date, language: str) -> str:
 
 def weekday(on: date, language: str) -> str:
     return WEEKDAYS["en"][on.weekday()] if language == "en" else f"周{WEEKDAYS['zh'][on.weekday()]}"
+
+
+def place_name(zone: str, language: str) -> str:
+    """The city of an IANA zone, as people call it."""
+    return get_timezone_location(zone, locale=language, return_city=True)
 
 
 def moment(at: datetime, language: str) -> str:

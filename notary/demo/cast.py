@@ -122,7 +122,7 @@ class Staff(Somebody):
     def add_passkey(self, code: str = "") -> None:
         self.go("/staff/passkeys")
         if code:
-            self.page.fill("#f-seal_code", code)
+            self.page.fill("#f-code", code)
         self.page.click("#passkey-add")
         self.page.wait_for_url(re.compile("/staff/$"))
 

@@ -73,7 +73,9 @@ def applicant_files(applicant: Somebody, props: Props) -> str:
     wait_for_reading(applicant, case)
     applicant.screen("applicant-who")
     applicant.press("都对，下一步")
-    while re.search(r"/form/", page.url):
+    for _section in range(12):
+        if not re.search(r"/form/", page.url):
+            break
         fill_section(applicant)
         applicant.screen("applicant-form-" + page.url.rsplit("/", 1)[-1])
         applicant.press("存好，下一步")

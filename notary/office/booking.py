@@ -14,12 +14,12 @@ from flask_babel import gettext as _
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from notary import calendar, ledger
+from notary import calendar, ledger, words
 from notary.errors import BadInput, NotPossible, NotYet
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Interview, Office, Person, Slot
-from notary.office import messages
+from notary.office import filing, messages
 from notary.office.filing import matter_of, party_of
 from notary.office.needs import met
 from notary.office.step import advance
@@ -273,12 +273,13 @@ def claim(db: Session, case: Case, by: Actor, now: datetime) -> Slot:
 
 def both_zones(at: datetime, zone: str) -> str:
     """Beijing's time first, the applicant's own beside it; a time is never bare."""
-    beijing = at.astimezone(ZoneInfo("Asia/Shanghai"))
-    text = _("北京时间 %(t)s", t=beijing.strftime("%Y-%m-%d %H:%M"))
-    if zone == "Asia/Shanghai":
+    language = filing.language()
+    text = words.moment(at, language)
+    there = calendar.both_zones(at, zone)[1]
+    if there is None:
         return text
-    local = at.astimezone(ZoneInfo(zone))
-    return text + _("（%(zone)s %(t)s）", zone=zone, t=local.strftime("%Y-%m-%d %H:%M"))
+    local = f"{words.place_name(zone, language)} {words.day(there.date(), language)} {there:%H:%M}"
+    return _("%(beijing)s，%(local)s", beijing=text, local=local)
 
 
 def invitation(db: Session, case: Case, slot: Slot, base_url: str, now: datetime) -> bytes:

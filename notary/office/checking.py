@@ -15,15 +15,24 @@ from notary.ledger import Actor
 from notary.models import Case, DeviceCheck
 
 PARTS = ("camera", "microphone", "speaker", "network")
-OUTCOMES = ("ok", "slow", "denied", "missing", "busy", "unsupported", "silent", "failed", "idle")
-GOOD = {"camera": ("ok",), "microphone": ("ok",), "speaker": ("ok", "idle"), "network": ("ok", "slow")}
+STATES = ("waiting", "passed", "failed", "skipped")
+CODES = ("denied", "missing", "busy", "dark", "timeout", "silent", "wrong", "unsupported", "slow", "failed")
+GOOD = {
+    "camera": ("passed",), "microphone": ("passed",),
+    "speaker": ("passed", "skipped", "waiting"), "network": ("passed", "skipped", "waiting", "failed:slow"),
+}  # fmt: skip
+"""With these an interview can begin. The network is tried for good only in the interview's own room."""
 MOST_CHECKS = 100
 
 
 def keep(db: Session, case: Case, results: Mapping[str, object], by: Actor, now: datetime) -> DeviceCheck:
-    """Keeps one outcome a part. Camera, microphone and network decide; nobody is stopped by it. Raises BadInput."""
-    found = {part: str(results.get(part, "idle")) for part in PARTS}
-    if any(outcome not in OUTCOMES for outcome in found.values()):
+    """Keeps one outcome a part: a state, with a code behind a colon if it failed. Nobody is stopped by it.
+
+    Raises BadInput.
+    """
+    found = {part: str(results.get(part, "waiting")) for part in PARTS}
+    known = {*STATES, *(f"failed:{code}" for code in CODES)}
+    if not known.issuperset(found.values()):
         raise BadInput({"results": _("这个试机结果我们没看懂。请再试一次。")})
     if (db.scalar(sa.select(sa.func.count()).where(DeviceCheck.case_id == case.id)) or 0) >= MOST_CHECKS:
         raise BadInput({"results": _("试的次数太多了。请打电话给我们，一起弄好。")})

@@ -18,6 +18,7 @@ from notary import calendar, ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.intake import Clean
+from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
 from notary.matters import Field, Matter
@@ -373,6 +374,8 @@ def add_exhibit(
     ledger.append(
         db, "exhibit.added", by, now, case_id=case.id, office_id=case.office_id, material=material, sha256=sha256
     )
+    if known[material].role:
+        enqueue(db, "read-card", exhibit_id=str(exhibit.id))
     return exhibit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -206,10 +207,8 @@ def look_again(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) ->
 
 def leave(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
     """The applicant goes away by a tap; what was recorded stays, the notary decides what follows."""
-    try:
+    with suppress(MediaError):  # nobody there to close is the same
         parts.media.close_leg(at.room, APPLICANT)
-    except MediaError:
-        pass  # nobody there to close: the same
     moment(db, at.interview, "left", by, now, None)
     ledger.append(db, "interview.left", by, now, case_id=at.case.id, office_id=at.case.office_id)
     turn(db, parts, at)

@@ -237,8 +237,10 @@ def compare_faces(parts: Parts, check_id: str) -> None:
             pictures.append(parts.media.snapshot(at.room, APPLICANT))
         except MediaError:
             continue
+    portrait = b""
     try:
-        said = child.compare_faces(child.card_portrait(reference), [one.jpeg for one in pictures])
+        portrait = child.card_portrait(reference)
+        said = child.compare_faces(portrait, [one.jpeg for one in pictures])
         results, advice, notes = list(said["opinions"]), said["advice"], list(said["notes"])
     except (IdentityError, ValueError) as failed:
         results, advice, notes = [], "none", [getattr(failed, "key", "no-frames")]
@@ -252,6 +254,14 @@ def compare_faces(parts: Parts, check_id: str) -> None:
         if row.done_at:
             return
         frames = []
+        if portrait:
+            key, sha256 = safe.keep(parts, at.case, "snapshots", portrait)
+            db.add(
+                Snapshot(
+                    interview_id=at.interview.id, kind="card-portrait", leg="card", sha256=sha256, object_key=key,
+                    media_time=0.0, at=now,
+                )
+            )  # fmt: skip
         for picture in pictures:
             key, sha256 = safe.keep(parts, at.case, "snapshots", picture.jpeg)
             db.add(

@@ -16,6 +16,7 @@ from notary.models import Interview, Moment
 from notary.office import asking, hearing
 from notary.office.hearing import Live
 from notary.parts import Parts
+from webrtc.client import MediaError
 
 STATEMENTS = ("name", "place", "date", "free-will", "consent")
 IN_THE_ROOM = ("alone", "clerk", "interpreter", "other")
@@ -93,10 +94,12 @@ def distress(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> N
     """The applicant's hidden sign. It tells the notary and changes nothing on the applicant's screen (C10)."""
     try:
         seconds: float | None = float(parts.media.mark(at.room, "distress")["seconds"])
-    except hearing.MediaError:
+    except MediaError:
         seconds = None
     hearing.moment(db, at.interview, "distress", by, now, seconds)
-    ledger.append(db, "interview.distress", by, now, case_id=at.case.id, office_id=at.case.office_id, media_time=seconds)
+    ledger.append(
+        db, "interview.distress", by, now, case_id=at.case.id, office_id=at.case.office_id, media_time=seconds
+    )
     hearing.turn(db, parts, at)
 
 

@@ -33,7 +33,7 @@ class VerificationIn(BaseModel):
     """Either number and code as printed on the deed, or the SHA-256 of the whole file, reckoned by the caller."""
 
     model_config = ConfigDict(extra="forbid")
-    number: str | None = Field(None, max_length=80, description="As printed, e.g. （2026）渝示证证字第1号")
+    number: str | None = Field(None, max_length=80, description="As printed, e.g. （2026）渝示证字第1号")
     code: str | None = Field(None, max_length=40, description="The short code under the QR")
     sha256: Sha256 | None = None
 

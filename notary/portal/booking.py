@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from babel.dates import get_timezone_location
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -40,8 +39,7 @@ def zone_of(given: str | None) -> str:
 
 
 def place_name(zone: str) -> str:
-    """The zone's city as people call it."""
-    return get_timezone_location(zone, locale=words.chosen_locale(), return_city=True)
+    return words.place_name(zone, words.chosen_locale())
 
 
 @booking.get("/my/<uuid:case_id>/book")
@@ -189,7 +187,10 @@ def check(case_id: UUID) -> str:
     with parts().db() as db:
         case = own(db, case_id)
     return render_template(
-        "public/check.html", session=rules().profile.session, keep=url_for("booking.device_check", case_id=case.id)
+        "public/check.html",
+        session=rules().profile.session,
+        back=url_for("filing.overview", case_id=case.id),
+        keep=url_for("booking.device_check", case_id=case.id),
     )
 
 

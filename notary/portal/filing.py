@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import words
+from notary import terms, words
 from notary.errors import NotFound, NotYet
 from notary.lifecycle import Act, Role, State, acts_of
 from notary.models import Applicant, Case
@@ -122,6 +122,7 @@ def _who_page(db: Session, case: Case, errors: dict[str, str]) -> str:
         values=values,
         card=card,
         party=party,
+        sexes=[(key, str(said)) for key, said in terms.SEXES.items()],
         errors=errors,
     )
 
@@ -148,7 +149,7 @@ def form_post(case_id: UUID, section: str) -> Answer:
             return _form_page(db, case, section, new), 422 if new else 200
         if wrong:
             return _form_page(db, case, section, wrong), 422
-        return _onwards(db, case, section)
+        return _onwards(db, case, f"form-{section}")
 
 
 def _shown(case: Case, section: str) -> set[str]:
@@ -165,7 +166,7 @@ def _form_page(db: Session, case: Case, section: str, errors: dict[str, str]) ->
     return render_template(
         "filing/form.html",
         **about(db, case),
-        **_place(db, case, section),
+        **_place(db, case, f"form-{section}"),
         section=found,
         fields=[one for one in matter.fields if one.key in shown],
         values=case.filed,

@@ -199,7 +199,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "against": bool(face and face.advice in ("against", "doubtful") and face.done_at),
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
         "step_words": identifying.step_words,
-        "shots": identifying.snapshots_of(db, interview), "shot": _newest_shot(db, interview),
+        "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
         "in_the_room": witnessing.IN_THE_ROOM,
@@ -264,7 +264,14 @@ def _paper_facts(db: Session, at: Live, kind: str) -> dict[str, Any]:
     if paper is not None and paper.interview_id != at.interview.id:
         paper = None
     if paper is None:
-        return {"kind": kind, "title": title_of(at.case, kind), "paper": None, "seen": set(), "signed": False, "page": 0}
+        return {
+            "kind": kind,
+            "title": title_of(at.case, kind),
+            "paper": None,
+            "seen": set(),
+            "signed": False,
+            "page": 0,
+        }
     here = at.interview.screen.get("paper") == str(paper.id)
     return {
         "kind": kind, "title": title_of(at.case, kind), "paper": paper,
@@ -296,7 +303,12 @@ def _network(leg: dict[str, Any]) -> str:
     own = own if isinstance(own, int | float) and 0 <= own <= 1 else 0.0
     loss = max(float(leg.get("loss_down") or 0), own)
     grade = _("良好") if loss <= GOOD_LOSS else _("一般") if loss < POOR_LOSS else _("差")
-    return _("%(grade)s，来回 %(ms)d 毫秒，丢 %(loss)s%%", grade=grade, ms=round(float(leg.get("rtt") or 0) * 1000), loss=f"{loss * 100:.1f}")
+    return _(
+        "%(grade)s，来回 %(ms)d 毫秒，丢 %(loss)s%%",
+        grade=grade,
+        ms=round(float(leg.get("rtt") or 0) * 1000),
+        loss=f"{loss * 100:.1f}",
+    )
 
 
 def moment_words(one: Moment) -> str:

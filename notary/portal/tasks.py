@@ -54,7 +54,7 @@ def tasks_of(db: Session, case: Case, now: datetime) -> list[Task]:
         seen = any(one.required for one in fields) or all(one.key in filed for one in fields)
         found.append(
             Task(
-                section.key, section.title.to(language), url_for("filing.form", case_id=case.id, section=section.key),
+                f"form-{section.key}", section.title.to(language), url_for("filing.form", case_id=case.id, section=section.key),
                 not left and seen, begun, left,
             )
         )  # fmt: skip

@@ -43,7 +43,7 @@ def test_a_guarantor_files_is_accepted_and_books(alice_applies, bob_notarizes, p
     assert 303 == alice_applies.post(f"{case}/book", {"slot": slot, "zone": "America/Toronto"}).status_code
     assert State.SCHEDULED is row(case).state
     page = unescape(alice_applies.get(case).text)
-    assert "北京时间 2026-11-24 12:30（America/Toronto 2026-11-23 23:30）" in page
+    assert "2026 年 11 月 24 日周二 12:30（北京时间），多伦多 2026 年 11 月 23 日周一 23:30" in page
 
     ics = alice_applies.get(f"{case}/appointment.ics")
     assert "attachment" in ics.headers["Content-Disposition"]
@@ -345,12 +345,12 @@ def test_a_banks_deadline_comes_before_everything(filed, alice_applies, zhou_ass
 def test_the_check_of_a_phone_is_kept_with_the_case(accepted, alice_applies, zhou_assists, parts, clock):
     headers = {"X-CSRFToken": alice_applies.token()}
     url = f"{accepted}/device-check"
-    good = {"camera": "ok", "microphone": "ok", "speaker": "ok", "network": "slow"}
+    good = {"camera": "passed", "microphone": "passed", "speaker": "skipped", "network": "failed:slow"}
     assert alice_applies.client.post(url, json={"results": good}, headers=headers).json["passed"]
     clock.pass_by(seconds=1)
-    assert not alice_applies.client.post(url, json={"results": good | {"camera": "denied"}}, headers=headers).json[
-        "passed"
-    ]
+    assert not alice_applies.client.post(
+        url, json={"results": good | {"camera": "failed:denied"}}, headers=headers
+    ).json["passed"]
     for bad in ({"results": {"camera": "<script>"}}, {"results": "ok"}, [], None):
         assert 422 == alice_applies.client.post(url, json=bad, headers=headers).status_code
     with parts.db() as db:

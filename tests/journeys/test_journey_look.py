@@ -1,0 +1,187 @@
+"""The same pages in a real Chromium: no accessibility fault, no sideways scroll, and what needs script works."""
+
+import os
+import re
+import shutil
+import threading
+from itertools import product
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from walking import ALICE, MALLORY, Visitor, desk, fill, new_case, photo
+from werkzeug.serving import make_server
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+pytestmark = pytest.mark.browser
+
+
+FAKE_DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A Chromium whose camera and microphone are its own test pattern and beep."""
+    with sync_playwright() as running:
+        browser = running.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", *FAKE_DEVICES]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def origin(app):
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    runner = threading.Thread(target=server.serve_forever, daemon=True)
+    runner.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    runner.join()
+    server.server_close()
+
+
+def browse(chromium, origin, who, lang="zh", look="light", width=390, **options):
+    """A Chromium page that is logged in as `who`."""
+    context = chromium.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce", **options)
+    chosen = {"lang": lang, "theme": "dark" if look == "dark" else "light", "size": look}
+    chosen |= {name: who.client.get_cookie(name).value for name in ("yz", "session") if who.client.get_cookie(name)}
+    context.add_cookies([{"name": k, "value": v, "url": origin} for k, v in chosen.items()])
+    return context.new_page()
+
+
+@pytest.fixture
+def stage(visit, app, parts):
+    """Cases in every state of this step, and who may look at which page."""
+    alice, bob = visit().log_in_by_phone(ALICE), visit().enrol("chenjing")
+    cases = [fill(alice, new_case(alice), care=["elder"]) for _n in range(4)]
+    draft = new_case(alice)
+    draft, returned, waits, booked = draft, *cases[1:]
+    whole = cases[0]
+    for case in (returned, waits, booked):
+        alice.post(f"{case}/submit")
+    bob.post(desk(returned) + "/return", {"gap": ["material:loan-contract", "field:period"], "other": "请写清楚"})
+    for case in (waits, booked):
+        bob.post(desk(case) + "/accept")
+    alice.post(f"{waits}/queue")
+    slot = re.search(r'name="slot" id="f-slot" value="([^"]+)"', alice.get(f"{booked}/book").text).group(1)
+    alice.post(f"{booked}/book", {"slot": slot, "zone": "America/Toronto"})
+    other = Visitor(app, parts).log_in_by_phone(MALLORY)
+    handed = fill(other, new_case(other))
+    other.post(f"{handed}/submit")
+    bob.post(desk(booked) + "/fee", {"manner": "cash"})
+    he, admin = visit().enrol("hejie"), visit().enrol("guanli")
+    he.post(
+        "/desk/tickets/", {"phone": "13700137000", "name": "李小花", "matter": "guarantor-consent", "about": "要办展期"}
+    )
+    form = [
+        f"{whole}/{one}"
+        for one in ("card", "who", "form/territory", "form/loan", "papers", "declare", "recipients", "check")
+    ]
+    return (
+        (alice, ["/my", "/apply/guarantor-consent", draft, f"{draft}/check", *form, f"{whole}/withdraw", returned, f"{waits}/receipt",
+                 f"{waits}/waiting", f"{waits}/notice", f"{waits}/book", f"{waits}/device-check", booked, f"{booked}/book?zone=America/Toronto"]),
+        (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/fee/receipt"]),
+        (he, ["/desk/tickets/", desk(booked)]),
+        (admin, ["/desk/banks/"]),
+    )  # fmt: skip
+
+
+@pytest.mark.req("L01")
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, origin, stage):
+    axe, faults = Axe(), []
+    shots = os.environ.get("SHOTS")
+    looks = [("zh", "light"), ("en", "dark"), ("zh", "elder")]
+    for page_no, ((who, paths), (lang, look)) in enumerate(product(stage, looks)):
+        page = browse(chromium, origin, who, lang, look)
+        for number, path in enumerate(paths):
+            page.goto(origin + path)
+            found = axe.run(page, options=RULES).response["violations"]
+            faults += [f"{path}: {v['id']}: {v['nodes'][0]['html'][:160]}" for v in found]
+            for width in (320, 390, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                if wide > width:
+                    faults.append(f"{path}: {wide} wide at {width}")
+                if shots and width != 320:
+                    name = f"{lang}-{look}-{page_no:02d}{number:02d}-{width}.png"
+                    page.screenshot(path=str(Path(shots) / name), full_page=True)
+            page.set_viewport_size({"width": 390, "height": 800})
+        page.context.close()
+
+    assert not faults, "\n".join(faults)
+
+
+def test_a_photo_goes_up_with_a_bar_and_a_refusal_stands_beside_it(chromium, origin, alice_applies):
+    case = new_case(alice_applies)
+    page = browse(chromium, origin, alice_applies)
+    page.goto(f"{origin}{case}/card")
+    card = page.locator("#m-id-front")
+    card.locator("input[type=file]").set_input_files(
+        {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"#!/bin/sh\n" * 90}
+    )
+    card.get_by_text("不是照片也不是 PDF").wait_for()
+    card.locator("input[type=file]").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo()})
+    card.get_by_text("已传好").wait_for()
+    assert card.locator("img").first.evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+
+    held = threading.Event()
+    page.route("**/papers/id-back", lambda route: held.wait(5) and route.abort())
+    back = page.locator("#m-id-back")
+    back.locator("input[type=file]").set_input_files({"name": "b.jpg", "mimeType": "image/jpeg", "buffer": photo()})
+    back.get_by_role("button", name="不传了").click()
+    back.get_by_text("不传了。可以再选一张。").wait_for()
+    held.set()
+    page.context.close()
+
+
+def test_times_are_shown_where_the_browser_is(chromium, origin, accepted, alice_applies):
+    page = browse(chromium, origin, alice_applies, timezone_id="America/Toronto")
+    page.goto(f"{origin}{accepted}/book")
+    page.wait_for_url("**zone=America*")
+    assert "多伦多" in page.locator("main").inner_text()
+    page.check("#f-slot")
+    page.get_by_role("button", name="就定这个时间").click()
+    page.get_by_text("约好的时间").wait_for()
+    assert "多伦多 2026 年 11 月 23 日周一 23:30" in page.locator("main").inner_text()
+    page.context.close()
+
+
+def test_the_waiting_page_moves_on_by_itself(chromium, origin, accepted, alice_applies, bob_notarizes):
+    alice_applies.post(f"{accepted}/queue")
+    page = browse(chromium, origin, alice_applies)
+    page.goto(f"{origin}{accepted}/waiting")
+    bob_notarizes.post(desk(accepted) + "/claim")
+    page.get_by_text("约好的时间").wait_for(timeout=15_000)
+    page.context.close()
+
+
+@pytest.mark.req("C01")
+def test_the_check_of_a_phone_reaches_the_case(chromium, origin, accepted, alice_applies, zhou_assists):
+    page = browse(chromium, origin, alice_applies)
+    page.goto(f"{origin}{accepted}/device-check")
+    for part in ("camera", "microphone"):
+        page.locator(f"[data-check={part}] [data-start]").click()
+        page.locator(f"[data-check={part}][data-state=passed]").wait_for(timeout=20_000)
+    page.locator("[data-check=speaker] [data-start]").click()
+    with page.expect_response("**/device-check") as kept:
+        page.locator("[data-check=speaker] [data-number='2']").click()
+    right = page.locator("[data-check=speaker]").get_attribute("data-state") == "passed"
+    assert kept.value.json()["passed"] == right
+    assert ("试过了" if right else "没试成") in alice_applies.get(accepted).text
+    page.context.close()
+
+
+def test_without_script_the_paper_form_is_a_plain_form(chromium, origin, alice_applies):
+    case = new_case(alice_applies)
+    page = browse(chromium, origin, alice_applies, java_script_enabled=False)
+    page.goto(f"{origin}{case}/card")
+    page.locator("#m-id-front input[type=file]").set_input_files(
+        {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo()}
+    )
+    page.locator("#m-id-front").get_by_role("button", name="交这份").click()
+    page.locator("#m-id-front").get_by_text("已传好").wait_for()
+    page.context.close()
