@@ -178,7 +178,7 @@ def show_pages(notary: Staff, applicant: Somebody, kind: str) -> None:
     """Turns every page on the applicant's screen; the applicant says of each that it was read."""
     number = 1
     while True:
-        notary.page.click(f"#show-{number}")
+        notary.page.click(f"#show-{kind}-{number}")
         applicant.page.wait_for_function(
             """([kind, n]) => { const at = document.querySelector('#panel [data-kind="document"]');
             return at && at.dataset.paperKind === kind && document.querySelector('#sheet')?.src.match(new RegExp(`/${n}(\\\\.png)?$`)); }""",
@@ -191,15 +191,15 @@ def show_pages(notary: Staff, applicant: Somebody, kind: str) -> None:
             applicant.page.wait_for_function("() => !document.querySelector('form[action*=\"/seen\"]')")
         number += 1
         try:
-            notary.wait_for(f"#show-{number}", 3)
+            notary.wait_for(f"#show-{kind}-{number}", 3)
         except PlaywrightTimeout:
             return
 
 
 def sign(notary: Staff, applicant: Somebody, reader: Somebody, kind: str) -> None:
     """Strokes on the pad and the code of the text message, both bound to what was shown."""
-    notary.wait_for("#ask-signature:not([disabled])")
-    notary.page.click("#ask-signature")
+    notary.wait_for(f"#ask-signature-{kind}:not([disabled])")
+    notary.page.click(f"#ask-signature-{kind}")
     applicant.wait_for("#pad")
     write_name(applicant)
     applicant.page.click("#send-code")
