@@ -166,7 +166,7 @@ def refuse_unready(db: Session, parts: Parts, at: Live, paper: Paper) -> None:
         raise NotPossible(_("文件还没有逐页给对方看完，不能签。"))
     refuse_early(db, parts, at, SIGNED_IN[paper.kind])
     if at.interview.locked:
-        raise NotPossible(_("现在不能签：%(why)s", why=at.interview.locked))
+        raise NotPossible(_("现在不能签：%(why)s", why=hearing.lock_words(at.interview.locked)))
     if missing := identifying.missing_words(db, at.interview):
         raise NotPossible(_("现在不能签：%(why)s", why="；".join(missing)))
 

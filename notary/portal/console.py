@@ -141,7 +141,7 @@ def consent(case_id: UUID, kind: str) -> AnyResponse:
 @console.post("/suspend")
 @only(Role.NOTARY)
 def suspend(case_id: UUID) -> AnyResponse:
-    why = given("why").strip()[:200] or _("公证员请对方等一等")
+    why = given("why").strip()[:200] or "asked"
     return act(case_id, lambda db, at, now: hearing.suspend(db, parts(), at, why, actor(), now))
 
 
