@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import procrastinate
+import sqlalchemy as sa
 from procrastinate import RetryStrategy
 from procrastinate.manager import JobManager
 from sqlalchemy.orm import Session
@@ -24,15 +26,29 @@ def use(parts: Parts) -> None:
     _parts = parts
 
 
+def here() -> Parts:
+    """What this worker's jobs work with."""
+    if _parts is None:
+        raise RuntimeError("a job ran outside a worker")
+    return _parts
+
+
+def pending(db: Session, name: str, **arguments: Any) -> bool:
+    """Whether such a job waits or runs, so that a watchman adds no second one."""
+    query = sa.text(
+        "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs "
+        "WHERE task_name = :name AND status IN ('todo', 'doing') AND args = cast(:args AS jsonb))"
+    )
+    return bool(db.scalar(query, {"name": name, "args": json.dumps(arguments)}))
+
+
 def job(name: str, *, attempts: int = 5) -> Callable[[Work], Work]:
     """Registers `work(parts, **arguments)` under `name`; retried with growing pauses, then left as failed."""
 
     def register(work: Work) -> Work:
         @queue.task(name=name, retry=RetryStrategy(max_attempts=attempts, exponential_wait=3))
         def run(**arguments: Any) -> None:
-            if _parts is None:
-                raise RuntimeError("a job ran outside a worker")
-            work(_parts, **arguments)
+            work(here(), **arguments)
 
         return work
 

@@ -50,3 +50,12 @@ async def _rescue(queue: procrastinate.App) -> int:
 async def rescue(context: procrastinate.JobContext, timestamp: int) -> None:
     await _rescue(context.app)
     await asyncio.sleep(0)
+
+
+@jobs.queue.periodic(cron="* * * * *")
+@jobs.queue.task(name="finish-deeds", queueing_lock="finish-deeds")
+def finish_deeds(timestamp: int) -> None:
+    """Deeds whose job is gone go on; numbers that can no longer be issued are voided."""
+    from notary.office import issuing
+
+    issuing.finish(jobs.here())

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.errors import BadInput, NotPossible
-from notary.jobs import enqueue, job
+from notary.jobs import enqueue, job, pending
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
 from notary.models import Case, Deed, Number, NumberState, Office, Person, Series, Standing
@@ -242,7 +242,6 @@ def void(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None
     case.approver_id, case.approved_on = None, None
 
 
-@job("finish-issuing", attempts=1)
 def finish(parts: Parts) -> None:
     """Every minute: activated numbers whose job is gone go on; those that can no longer be issued are voided.
 
@@ -268,11 +267,16 @@ def _finish_one(db: Session, number_id: UUID, now: datetime) -> None:
         ledger.append(db, "number.voided", SYSTEM, now, case_id=case.id, office_id=case.office_id, number=number.text)
     elif number.activation:
         if now - datetime.fromisoformat(number.activation["given_at"]) > minute:
-            enqueue(db, "issue-deed", number_id=str(number.id))
+            _go_on(db, "issue-deed", number)
     elif number.approved_on < local_date(db, case, now):
         void(db, case, "批准当日未签发", SYSTEM, now)
     elif not number.body_sha256 and now - number.reserved_at > minute:
-        enqueue(db, "render-body", number_id=str(number.id))
+        _go_on(db, "render-body", number)
+
+
+def _go_on(db: Session, name: str, number: Number) -> None:
+    if not pending(db, name, number_id=str(number.id)):
+        enqueue(db, name, number_id=str(number.id))
 
 
 def deed_of(db: Session, case: Case) -> Deed | None:

@@ -272,6 +272,14 @@ def test_a_number_is_voided_with_a_reason_or_at_the_end_of_its_day(world):
     assert bob.form(f"/desk/cases/{case_id}/void", reason="银行名称要更正").status_code == 303
     world.draft_and_propose(case_id)
     assert world.approve(case_id).status_code == 200
+    lost = "FROM procrastinate_jobs WHERE task_name = 'render-body' AND status = 'todo'"
+    with world.parts.db.begin() as db:
+        db.execute(sa.text(f"DELETE {lost}"))
+    world.clock.pass_by(minutes=2)
+    issuing.finish(world.parts)
+    issuing.finish(world.parts)
+    with world.parts.db() as db:
+        assert db.scalar(sa.text(f"SELECT count(*) {lost}")) == 1  # set going again, and once
     world.work()
     world.clock.pass_by(hours=12)  # past midnight in Beijing
     try:
