@@ -35,6 +35,7 @@ def warm(world):
 
     yield do
     process.stdin.close()
+    process.terminate()
     process.wait(20)
 
 
