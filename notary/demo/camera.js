@@ -1,5 +1,5 @@
 // A camera that acts, put in for getUserMedia by the demo: a picture that can be changed while it runs, a moving
-// frame counter (16 blocks, five steps a second) along the top, and a flash with a tone at each full second.
+// frame counter (16 blocks, a step each 0.4 s) along the top, and a flash with a tone at each full second.
 (() => {
   const pictures = "@PICTURES@";
   const loaded = {};
@@ -28,7 +28,7 @@
     const draw = () => {
       const now = sound.currentTime;
       // counts what was drawn, so that a stalled page shows late, and only a lost frame shows as a hole
-      if (now - counted >= 0.2) {
+      if (now - counted >= 0.4) {
         n += 1;
         counted = now;
       }
@@ -50,9 +50,9 @@
       pen.fillRect(0, 440, 640, 40);
     };
     draw();
-    setInterval(draw, 33);
+    setInterval(draw, 60);
     const tracks = [];
-    if (asked.video) tracks.push(...canvas.captureStream(30).getVideoTracks());
+    if (asked.video) tracks.push(...canvas.captureStream(15).getVideoTracks());
     if (asked.audio) tracks.push(...out.stream.getAudioTracks());
     return new MediaStream(tracks);
   };
