@@ -42,6 +42,9 @@ demo: $(READY) tools  ## the main job without hands, in two real browsers; leave
 faults: $(READY) ## 300 kills between reserve and commit
 	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
 
+look: $(READY) tools  ## accessibility of every page in every language and look
+	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 
@@ -54,4 +57,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	  requirements-dev.in -o requirements-dev.txt
 	touch -c $(READY)
 
-.PHONY: help setup tools up lint types test fix demo faults docs check lock
+.PHONY: help setup tools up lint types test fix demo faults look docs check lock

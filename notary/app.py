@@ -115,6 +115,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     for free in (bank.bank, verify.verify, copies.by_link):
         guarded.exempt(free)
     app.security_schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    app.spec_processor(bank.describe)
     doors.only(doors.PUBLIC)(app.view_functions["openapi.spec"])
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import procrastinate
 from procrastinate import RetryStrategy
+from procrastinate.manager import JobManager
 from sqlalchemy.orm import Session
 
 from notary.parts import Parts
 
 queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+_written = JobManager(procrastinate.SyncPsycopgConnector())
 Work = Callable[..., None]
 _parts: Parts | None = None
 
@@ -39,9 +41,9 @@ def job(name: str, *, attempts: int = 5) -> Callable[[Work], Work]:
 
 def enqueue(db: Session, name: str, **arguments: Any) -> None:
     """Puts a job into the queue in `db`'s own transaction: it exists if and only if that commits."""
-    connection = db.connection().connection.driver_connection
-    task = queue.tasks[name]
-    task.configure(connection=connection).defer(**arguments)
+    deferrer = queue.tasks[name].configure(connection=db.connection().connection.driver_connection)
+    deferrer.job_manager = _written  # in a worker the queue's own connector speaks to asynchronous connections only
+    deferrer.defer(**arguments)
 
 
 def load() -> None:

@@ -163,6 +163,7 @@ def _start(child: Child, settings: Settings) -> None:
         "HOME_DIR": str(settings.home),
         "PORT": str(settings.port),
         "PYTHONUNBUFFERED": "1",
+        **child.environ,
     }
     child.process = subprocess.Popen(
         child.command, cwd=CHECKOUT, env=environ, preexec_fn=_child, stdin=subprocess.DEVNULL

@@ -23,9 +23,15 @@
     }
     const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
     const pen = canvas.getContext("2d");
+    let n = 0;
+    let counted = 0;
     const draw = () => {
       const now = sound.currentTime;
-      const n = Math.floor(now * 5);
+      // counts what was drawn, so that a stalled page shows late, and only a lost frame shows as a hole
+      if (now - counted >= 0.2) {
+        n += 1;
+        counted = now;
+      }
       pen.fillStyle = "#6b6f6a";
       pen.fillRect(0, 0, 640, 480);
       const picture = loaded[shown];

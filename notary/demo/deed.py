@@ -28,6 +28,7 @@ def notary_drafts(notary: Staff, case: str) -> None:
 def approver_approves(approver: Staff, case: str) -> None:
     approver.go(f"/desk/cases/{case}/approval")
     approver.wait_for("#approve")
+    approver.page.check("#f-seen", force=True)
     approver.screen("desk-approval")
     approver.page.click("#approve")
     approver.page.wait_for_function("() => !document.querySelector('#approve')", timeout=60_000)

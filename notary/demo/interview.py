@@ -89,15 +89,20 @@ def shoot(notary: Staff, kind: str) -> None:
 
 
 def compare_faces(notary: Staff) -> str:
-    """Asks for the machine's opinion and waits for it; returns the advice's key."""
-    before = notary.page.get_attribute("#advice", "data-advice") if notary.page.locator("#advice").count() else ""
-    notary.page.click("#face-compare")
-    notary.page.wait_for_function(
-        """() => { const advice = document.querySelector('#advice');
-        return document.querySelector('#face-same') && advice && advice.dataset.advice !== 'waiting'; }""",
-        timeout=90_000,
-    )
-    return notary.page.get_attribute("#advice", "data-advice") or before or ""
+    """Asks for the machine's opinion, again when no frame was good enough; returns the advice's key."""
+    advice = "none"
+    for _try in range(4):
+        with notary.page.expect_response(lambda answer: answer.url.endswith("/face/compare")):
+            notary.page.click("#face-compare")
+        notary.page.wait_for_function(
+            """() => { const advice = document.querySelector('#advice');
+            return document.querySelector('#face-same') && advice && advice.dataset.advice !== 'waiting'; }""",
+            timeout=90_000,
+        )
+        advice = notary.page.get_attribute("#advice", "data-advice") or "none"
+        if advice != "none":
+            break
+    return advice
 
 
 def identify(notary: Staff, applicant: Somebody, report: Report) -> None:
@@ -178,7 +183,7 @@ def show_pages(notary: Staff, applicant: Somebody, kind: str) -> None:
     """Turns every page on the applicant's screen; the applicant says of each that it was read."""
     number = 1
     while True:
-        notary.page.click(f"#show-{number}")
+        notary.page.click(f"#show-{kind}-{number}")
         applicant.page.wait_for_function(
             """([kind, n]) => { const at = document.querySelector('#panel [data-kind="document"]');
             return at && at.dataset.paperKind === kind && document.querySelector('#sheet')?.src.match(new RegExp(`/${n}(\\\\.png)?$`)); }""",
@@ -191,15 +196,15 @@ def show_pages(notary: Staff, applicant: Somebody, kind: str) -> None:
             applicant.page.wait_for_function("() => !document.querySelector('form[action*=\"/seen\"]')")
         number += 1
         try:
-            notary.wait_for(f"#show-{number}", 3)
+            notary.wait_for(f"#show-{kind}-{number}", 3)
         except PlaywrightTimeout:
             return
 
 
 def sign(notary: Staff, applicant: Somebody, reader: Somebody, kind: str) -> None:
     """Strokes on the pad and the code of the text message, both bound to what was shown."""
-    notary.wait_for("#ask-signature:not([disabled])")
-    notary.page.click("#ask-signature")
+    notary.wait_for(f"#ask-signature-{kind}:not([disabled])")
+    notary.page.click(f"#ask-signature-{kind}")
     applicant.wait_for("#pad")
     write_name(applicant)
     applicant.page.click("#send-code")

@@ -41,10 +41,10 @@ def make(folder: Path) -> Props:
     """Draws everything into `folder`. The card is a specimen, named 样本甲."""
     import cv2
 
-    import identity.specimen as specimen
+    from identity import pictures, specimen
 
     folder.mkdir(parents=True, exist_ok=True)
-    portrait = cv2.imread(str(FACES / "1.jpg"))
+    portrait = pictures.decode((FACES / "1.jpg").read_bytes())
     cv2.imwrite(str(folder / "front.jpg"), specimen.front(specimen.YANG_JIA, portrait))
     cv2.imwrite(str(folder / "back.jpg"), specimen.back(specimen.YANG_JIA))
     bank = "江岸村镇银行"

@@ -174,7 +174,7 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
         raise Unavailable(_("视频服务现在很忙，请过几秒再试。")) from error
     known = at.interview.seen_segments
     if leg == APPLICANT and leg in known and rules().profile.call.new_leg_locks:
-        lock_signing(db, at, _("对方换了一次连接。请看一眼是不是同一个人。"), now)
+        lock_signing(db, at, "new-leg", now)
     was = known.get(leg, {})
     gone = was.get("gone") or now.isoformat()  # until its packets arrive it counts as away since it was last there
     at.interview.seen_segments = {**known, leg: {"segment": answer.segment, "gone": gone}}
@@ -186,7 +186,25 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
     return {"sdp": answer.sdp, "type": answer.type}
 
 
+def lock_words(code: str) -> str:
+    """Why signing is locked. Codes are kept, not words: a record must not depend on a reader's language."""
+    return {
+        "new-leg": _("对方换了一次连接。请看一眼是不是同一个人。"),
+        "broken": _("视频断过，要先重新核对身份。"),
+        "step": _("视频断过，请重做一项身份核对。"),
+        "all": _("视频断得久，身份四项都要重做。"),
+        "against": _("机器说不像同一个人。请您核对并决定。"),
+        "other": _("您认定不是本人。"),
+    }.get(code, code)
+
+
+def pause_words(why: str) -> str:
+    """Why the video stopped: a code of ours, or the notary's own words."""
+    return {"media": _("声音或画面断了"), "asked": _("公证员请对方等一等")}.get(why, why)
+
+
 def lock_signing(db: Session, at: Live, why: str, now: datetime) -> None:
+    """`why`: a code of `lock_words`."""
     if at.interview.locked != why:
         at.interview.locked = why
         moment(db, at.interview, "locked", Actor(Role.SYSTEM), now, None, why)
@@ -200,14 +218,14 @@ def look_again(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) ->
         raise NotPossible(_("视频断过，看一眼还不够：请重做一项身份核对。"))
     seconds = media_time(parts, at)
     at.interview.locked = ""
-    moment(db, at.interview, "looked", by, now, seconds, _("看过，是同一个人"))
+    moment(db, at.interview, "looked", by, now, seconds, "same")
     ledger.append(db, "interview.looked", by, now, case_id=at.case.id, office_id=at.case.office_id, media_time=seconds)
     turn(db, parts, at)
 
 
 def leave(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
     """The applicant goes away by a tap; what was recorded stays, the notary decides what follows."""
-    with suppress(MediaError):  # nobody there to close: the same
+    with suppress(MediaError):  # nobody there to close is the same
         parts.media.close_leg(at.room, APPLICANT)
     moment(db, at.interview, "left", by, now, None)
     ledger.append(db, "interview.left", by, now, case_id=at.case.id, office_id=at.case.office_id)
@@ -355,7 +373,7 @@ def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
     if seen != at.interview.seen_segments:
         at.interview.seen_segments = seen
     if at.case.state == State.INTERVIEW and len(seen) == len(LEGS) and longest * 1000 > limits.suspend_media_gone_ms:
-        suspend(db, parts, at, _("声音或画面断了"), Actor(Role.SYSTEM), now, broken=True)
+        suspend(db, parts, at, "media", Actor(Role.SYSTEM), now, broken=True)
     return status
 
 
@@ -381,7 +399,7 @@ def suspend(db: Session, parts: Parts, at: Live, why: str, by: Actor, now: datet
     if broken:
         at.interview.again = "broken"
         at.interview.interruptions += 1
-        at.interview.locked = _("视频断过，要先重新核对身份。")
+        at.interview.locked = "broken"
     moment(db, at.interview, "suspended", by, now, None, why)
     turn(db, parts, at)
 
@@ -407,11 +425,11 @@ def resume(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> Non
     if broken and length * 1000 > limits.identity_again_media_gone_ms:
         at.interview.identity_since = now
         at.interview.phase = Phase.IDENTITY
-        at.interview.again, at.interview.locked = "all", _("视频断得久，身份四项都要重做。")
+        at.interview.again, at.interview.locked = "all", "all"
     elif broken:
-        at.interview.again, at.interview.locked = "step", _("视频断过，请重做一项身份核对。")
+        at.interview.again, at.interview.locked = "step", "step"
     at.interview.suspended_at = None
-    moment(db, at.interview, "resumed", by, now, media_time(parts, at), _("中断 %(s)d 秒", s=round(length)))
+    moment(db, at.interview, "resumed", by, now, media_time(parts, at), str(round(length)))
     turn(db, parts, at)
 
 

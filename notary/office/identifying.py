@@ -274,7 +274,7 @@ def compare_faces(parts: Parts, check_id: str) -> None:
         row.results, row.advice, row.done_at = [*results, {"notes": notes}], advice, now
         row.media_time = pictures[-1].seconds if pictures else None
         if advice == "against":
-            hearing.lock_signing(db, at, _("机器说不像同一个人。请您核对并决定。"), now)
+            hearing.lock_signing(db, at, "against", now)
         hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, advice)
         ledger.append(
             db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
@@ -306,7 +306,7 @@ def decide_face(db: Session, parts: Parts, at: Live, decision: str, reason: str,
         if not at.interview.again:
             at.interview.locked = ""
     else:
-        hearing.lock_signing(db, at, _("您认定不是本人。"), now)
+        hearing.lock_signing(db, at, "other", now)
     hearing.moment(db, at.interview, "face.decided", by, now, seconds, decision)
     ledger.append(
         db, "face.decided", by, now, case_id=at.case.id, office_id=at.case.office_id,

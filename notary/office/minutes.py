@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary.models import Answer, Consent, Interview, Moment, Office, Paper, Person
@@ -15,6 +14,9 @@ from notary.office import asking, filing, hearing, showing, witnessing
 from notary.office.hearing import Live
 from notary.parts import Parts
 from notary.rules import rules
+
+PAUSES = {"media": "声音或画面中断", "asked": "公证员请申请人等候"}
+"""As the minutes say it; they are in Chinese whoever reads the page."""
 
 
 def make(db: Session, parts: Parts, at: Live, now: datetime) -> Paper:
@@ -96,7 +98,9 @@ def _interruptions(db: Session, interview: Interview) -> list[dict[str, Any]]:
         if row.kind == "suspended":
             began = row
         elif row.kind == "resumed" and began is not None:
-            found.append({"from": stamp(began.at), "to": stamp(row.at), "reason": began.text or _("未说明")})
+            found.append(
+                {"from": stamp(began.at), "to": stamp(row.at), "reason": PAUSES.get(began.text, began.text) or "未说明"}
+            )
             began = None
     return found
 

@@ -92,8 +92,7 @@ def show(db: Session, parts: Parts, at: Live, paper: Paper, page: int, by: Actor
     if not 1 <= page <= paper.pages:
         raise NotFound
     refuse_outdated(db, at, paper)
-    if missing := hearing.what_holds_back(db, parts, at, SHOWN_IN[paper.kind]):
-        raise NotYet(tuple(missing))
+    refuse_early(db, parts, at, SHOWN_IN[paper.kind])
     hearing.turn(db, parts, at, {"kind": "document", "paper": str(paper.id), "page": page, "pages": paper.pages})
     hearing.moment(db, at.interview, f"shown.{paper.kind}", by, now, hearing.media_time(parts, at), str(page))
 
@@ -153,14 +152,21 @@ def refuse_outdated(db: Session, at: Live, paper: Paper) -> None:
         raise NotPossible(_("这份文件已经改过，请给对方看新的一份。"))
 
 
+def refuse_early(db: Session, parts: Parts, at: Live, phase: Phase) -> None:
+    """The phase must have been entered, and what it rests on must still hold. Raises NotYet, NotPossible."""
+    if missing := hearing.what_holds_back(db, parts, at, phase):
+        raise NotYet(tuple(missing))
+    if hearing.PHASES.index(at.interview.phase) < hearing.PHASES.index(phase):
+        raise NotPossible(_("还没走到这一步。请先点左边的“下一步”。"))
+
+
 def refuse_unready(db: Session, parts: Parts, at: Live, paper: Paper) -> None:
     refuse_outdated(db, at, paper)
     if not fully_shown(db, at.interview, paper):
         raise NotPossible(_("文件还没有逐页给对方看完，不能签。"))
-    if missing := hearing.what_holds_back(db, parts, at, SIGNED_IN[paper.kind]):
-        raise NotYet(tuple(missing))
+    refuse_early(db, parts, at, SIGNED_IN[paper.kind])
     if at.interview.locked:
-        raise NotPossible(_("现在不能签：%(why)s", why=at.interview.locked))
+        raise NotPossible(_("现在不能签：%(why)s", why=hearing.lock_words(at.interview.locked)))
     if missing := identifying.missing_words(db, at.interview):
         raise NotPossible(_("现在不能签：%(why)s", why="；".join(missing)))
 

@@ -50,7 +50,7 @@ def first_run(db: Session, now: datetime) -> Office:
     if office is not None:
         return office
     office = Office(
-        name="山城示例公证处", name_en="Shancheng Sample Notary Office", word="渝示证",
+        name="山城示例公证处", name_en="Shancheng Sample Notary Office", word="渝示",
         address="示例省样例市渡口路 00 号", phone="023-0000-0000",
     )  # fmt: skip
     db.add(office)

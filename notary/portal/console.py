@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary.errors import BadInput, NotFound, NotPossible, NotYet
+from notary.errors import BadInput, NotFound, NotPossible
 from notary.lifecycle import Role, State
 from notary.models import Case, ConsentKind, DeviceCheck, Paper, Phase, StepResult
 from notary.office import accepting, asking, filing, hearing, identifying, minutes, safe, showing, witnessing
@@ -23,7 +23,7 @@ from notary.portal.room import given, looked_after, read_offer, with_etag
 from notary.rules import rules
 
 console = Blueprint("console", __name__, url_prefix="/desk/cases/<uuid:case_id>/interview")
-REGIONS = ("bar", "alerts", "steps", "ask", "chat", "identity", "papers", "log", "health")
+REGIONS = ("bar", "alerts", "steps", "shots", "ask", "chat", "identity", "papers", "log", "health")
 SHOTS = ("card-front", "card-back", "face", "other")
 CONSENTS = {str(kind): kind for kind in ConsentKind if kind != ConsentKind.RECIPIENT}
 
@@ -93,7 +93,7 @@ def offer(case_id: UUID) -> AnyResponse:
 
 @console.get("/state")
 @only(Role.NOTARY)
-def state(case_id: UUID) -> Response:
+def state(case_id: UUID) -> AnyResponse:
     now = parts().clock()
     with parts().db.begin() as db:
         case = mine(db, case_id)
@@ -141,7 +141,7 @@ def consent(case_id: UUID, kind: str) -> AnyResponse:
 @console.post("/suspend")
 @only(Role.NOTARY)
 def suspend(case_id: UUID) -> AnyResponse:
-    why = given("why").strip()[:200] or _("公证员请对方等一等")
+    why = given("why").strip()[:200] or "asked"
     return act(case_id, lambda db, at, now: hearing.suspend(db, parts(), at, why, actor(), now))
 
 
@@ -333,8 +333,7 @@ def _made(db: Session, at: Live, kind: str, now: datetime) -> Paper:
     here = last is not None and last.interview_id == at.interview.id and showing.is_signed(db, at.case, kind)
     if last is not None and here and not (kind == "minutes" and minutes.outdated(db, parts(), at, last, now)):
         return last
-    if missing := hearing.what_holds_back(db, parts(), at, showing.SHOWN_IN[kind]):
-        raise NotYet(tuple(missing))
+    showing.refuse_early(db, parts(), at, showing.SHOWN_IN[kind])
     if kind == "minutes":
         return minutes.make(db, parts(), at, now)
     return showing.make_instrument(db, parts(), at, now)

@@ -77,11 +77,11 @@ def looked_after(db: Session, at: Live | None, now: datetime, relock: Callable[[
     return status
 
 
-def with_etag(body: dict[str, Any]) -> Response:
-    """JSON that a poll need not fetch again while it is the same."""
-    data = json.dumps(body, ensure_ascii=False, sort_keys=True).encode()
-    response = Response(data, mimetype="application/json")
-    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
+def with_etag(body: dict[str, Any]) -> AnyResponse:
+    """JSON that a poll need not fetch again while it is the same; the running seconds alone make no difference."""
+    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
+    steady = {key: value for key, value in body.items() if key != "seconds"}
+    response.set_etag(hashlib.sha256(json.dumps(steady, sort_keys=True).encode()).hexdigest()[:32])
     response.headers["Cache-Control"] = "private, no-cache"
     response.make_conditional(request)
     return response
@@ -128,7 +128,7 @@ def overview(case_id: UUID) -> str:
 
 @room.get("/state")
 @only(Role.APPLICANT)
-def state(case_id: UUID) -> Response:
+def state(case_id: UUID) -> AnyResponse:
     now = parts().clock()
     with parts().db.begin() as db:
         case = own(db, case_id)

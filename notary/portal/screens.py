@@ -199,7 +199,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "against": bool(face and face.advice in ("against", "doubtful") and face.done_at),
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
         "step_words": identifying.step_words,
-        "shots": identifying.snapshots_of(db, interview), "shot": _newest_shot(db, interview),
+        "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
         "in_the_room": witnessing.IN_THE_ROOM,
@@ -211,7 +211,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "material_words": {one.key: one.title.to(language) for one in matter.materials},
         "log": [(clock(one.at, True), moment_words(one)) for one in reversed(moments)],
         "grounds": rules().kinds("stop"), "health": health_of(status), "clock": clock,
-        "screen": interview.screen, "Phase": Phase,
+        "locked": hearing.lock_words(interview.locked), "screen": interview.screen, "Phase": Phase,
     }  # fmt: skip
 
 
@@ -344,8 +344,8 @@ def moment_words(one: Moment) -> str:
         "opened": _("视频开始"), "closed": _("视频结束"), "looked": _("您看过：是同一个人"), "left": _("对方离开了"),
         "help": _("对方请人打电话"), "distress": _("对方发出暗号"), "explained": _("讲清楚了后果"),
         "asked": _("问：%(what)s", what=one.text), "answered": _("答：%(what)s", what=one.text),
-        "locked": _("签字锁上：%(why)s", why=one.text), "suspended": _("暂停：%(why)s", why=one.text),
-        "resumed": _("接着办：%(what)s", what=one.text),
+        "locked": _("签字锁上：%(why)s", why=hearing.lock_words(one.text)), "suspended": _("暂停：%(why)s", why=hearing.pause_words(one.text)),
+        "resumed": _("接着办：停了 %(s)s 秒", s=one.text),
         "ended": _("提前结束"), "face.compared": _("机器比对完了"), "face.without": _("改为不用人脸"),
         "face.decided": _("您认定：是本人") if one.text == "same" else _("您认定：不是本人"),
     }  # fmt: skip

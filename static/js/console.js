@@ -1,11 +1,12 @@
 // The notary's side: the call, and regions that the office draws again. Every word stands in the page.
 
 import { Call } from "./call.js";
-import { csrf, forms, Poll, settle, swap } from "./live.js";
+import { csrf, forms, Poll, Running, settle, swap } from "./live.js";
 
 const box = document.getElementById("console");
 const $ = (id) => document.getElementById(id);
 const say = (key) => box.dataset[`words${key[0].toUpperCase()}${key.slice(1)}`] ?? "";
+const clock = new Running(() => $("rec-time"));
 let picked = new URLSearchParams(location.search).get("question") ?? "";
 
 function heard(state) {
@@ -19,6 +20,7 @@ function heard(state) {
     const region = document.querySelector(`[data-region="${name}"]`);
     if (swap(region, html) && name === "chat") region.lastElementChild?.scrollIntoView({ block: "nearest" });
   }
+  clock.set(state.recording && state.state === "interview", state.seconds);
 }
 
 const poll = new Poll(() => box.dataset.state + (picked ? `?question=${encodeURIComponent(picked)}` : ""), heard);

@@ -1,7 +1,7 @@
 // The applicant's side: the call, the state that the notary leads, the pad. Every word stands in the page.
 
 import { Call } from "./call.js";
-import { csrf, forms, Poll, send, swap } from "./live.js";
+import { csrf, forms, Poll, Running, send, swap } from "./live.js";
 import { Pad } from "./pad.js";
 
 const main = document.querySelector("#main");
@@ -13,6 +13,7 @@ let pad = null;
 let broken = 0;
 let tries = 0;
 let leaving = false;
+const clock = new Running(() => $("rec-time"));
 const ink = new Map(); // strokes by paper: a redrawn panel keeps them
 
 function words(first, more = "", again = false) {
@@ -66,7 +67,8 @@ function heard(next) {
   const on = next.recording && next.kind !== "suspended";
   $("rec").classList.toggle("yz-rec--off", !on);
   $("rec").dataset.on = on ? "yes" : "no";
-  $("rec").textContent = say(on ? "recording" : "not-recording");
+  $("rec-words").textContent = say(on ? "recording" : "not-recording");
+  clock.set(on, next.seconds);
   main.dataset.kind = next.kind;
   main.dataset.turn = next.turn;
   chat(next.chat);

@@ -58,7 +58,7 @@ export function swap(region, html) {
           : field.value !== field.defaultValue;
     if (touched) kept.set(field.id, { value: field.value, checked: field.checked });
   }
-  const open = new Set([...region.querySelectorAll("details[open][id]")].map((d) => d.id));
+  const open = new Set([...region.querySelectorAll("details[open][id]:not([data-led])")].map((d) => d.id));
   const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
   const at = focus && "selectionStart" in document.activeElement ? document.activeElement.selectionStart : null;
   const top = region.scrollTop;
@@ -123,5 +123,28 @@ export class Poll {
   fresh() {
     this.#etag = "";
     this.now();
+  }
+}
+
+/** Shows the running time of the recording beside its word, without asking the office each second. */
+export class Running {
+  #from = null;
+
+  constructor(place) {
+    this.place = place;
+    setInterval(() => this.draw(), 1000);
+  }
+
+  set(on, seconds) {
+    if (!on) this.#from = null;
+    else if (this.#from === null || Math.abs(performance.now() / 1000 - this.#from - seconds) > 2) this.#from = performance.now() / 1000 - seconds;
+    this.draw();
+  }
+
+  draw() {
+    const at = this.place();
+    if (!at) return;
+    const s = this.#from === null ? null : Math.max(0, Math.floor(performance.now() / 1000 - this.#from));
+    at.textContent = s === null ? "" : `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
   }
 }
