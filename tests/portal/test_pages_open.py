@@ -65,12 +65,19 @@ def test_the_guide_needs_no_script_and_keeps_what_was_said(visitor):
     assert "能在网上办，当天办好" in visitor.get("/guide?what=extension&lender=bank&where=mainland&self=yes").text
 
 
-@pytest.mark.parametrize("query", ["what=hack", "what=<script>", "what=extension&lender=%00", "self=yes"])
+@pytest.mark.parametrize("query", ["what=hack", "what=<script>", "what=extension&lender=%01", "self=yes"])
 def test_an_answer_that_nobody_offered_is_asked_again(visitor, query):
     reply = visitor.get(f"/guide?{query}")
 
     assert reply.status_code == 200
     assert "<script>" not in reply.text
+
+
+def test_a_nul_that_nobody_types_is_refused_in_words(visitor):
+    reply = visitor.get("/guide?what=extension&lender=%00")
+
+    assert reply.status_code == 400
+    assert "请打给我" in reply.text
 
 
 @pytest.mark.parametrize(
