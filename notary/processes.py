@@ -71,10 +71,13 @@ def seal(settings: Settings) -> int:
 
     from notary.register import DatabaseReader
     from notary.seal.serve import serve
-    from signing.keys import root_pem
+    from signing.keys import is_test_authority, root_pem
     from signing.stamp import HttpStamper
 
     folder = settings.under("keys")
+    if not settings.trial and is_test_authority(folder):
+        print("seal: these are the built-in test keys; ENV=production refuses them (H14)", file=sys.stderr)
+        return 64
     roots = tuple(x509.load_pem_x509_certificates(root_pem(folder)))
     serve(
         folder=folder,

@@ -203,6 +203,12 @@ def root_pem(folder: Path) -> bytes:
     return (folder / "trust.pem").read_bytes()
 
 
+def is_test_authority(folder: Path) -> bool:
+    """True for an authority of `make_authority`: its root says TEST in its own name, so no setting can hide it."""
+    root = x509.load_pem_x509_certificate(root_pem(folder))
+    return any(str(one.value).startswith("TEST ") for one in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+
+
 def policies(cert: x509.Certificate) -> frozenset[str]:
     try:
         found = cert.extensions.get_extension_for_class(x509.CertificatePolicies).value
