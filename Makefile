@@ -55,6 +55,5 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	  --override requirements.override requirements.in -o requirements.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
-	touch -c $(READY)
 
 .PHONY: help setup tools up lint types test fix demo faults look docs check lock

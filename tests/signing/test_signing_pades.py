@@ -1,5 +1,7 @@
+import dataclasses
 import io
 import json
+import random
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from cryptography.hazmat.primitives import serialization as form
 from qr_reader import qr_of
 
 from signing import appearance, lint, pades, render
-from signing.body import BadBody
+from signing.body import BadBody, inside
 from signing.stamp import NoStamp
 
 HERE = Path(__file__).parent
@@ -45,6 +47,20 @@ def test_stamp_and_seal_are_seen_and_leave_the_qr_readable(body, deed, facts):
     before, after = render.pages(body)[0], render.pages(deed)[0]
     assert qr_of(after) == facts["verify_url"]
     assert _red(after) > _red(before) + 1500  # name stamp and round seal
+
+
+@pytest.mark.req("H05")
+def test_every_code_reads_back_and_another_one_is_refused(facts):
+    """A reader that misses one code in a hundred would leave one case in a hundred without its deed."""
+    chance = random.Random(20261125)
+    for _n in range(60):
+        code = f"2026-{chance.randint(1, 9999)}-{''.join(chance.choices('23456789ABCDEFGHJKLMNPQRSTUVWXYZ', k=9))}"
+        facts |= {"code": code, "verify_url": f"http://localhost:{chance.randint(1024, 65535)}/v/{code}"}
+        body = render.deed(facts)
+        within = inside(body)
+        assert lint._qr(body, within) == [], code
+    other = dataclasses.replace(within, facts=within.facts | {"verify_url": "https://bank.example/v/1"})
+    assert lint._qr(body, other) == ["the QR code does not read back as verify_url"]
 
 
 def _red(png: bytes) -> int:
