@@ -21,7 +21,7 @@ for room in ("webrtc", "journeys", "seal"):
 import procrastinate  # noqa: E402
 import walking  # noqa: E402
 from aiortc import RTCSessionDescription  # noqa: E402
-from soft_passkey import SoftPasskey  # noqa: E402
+from notary.demo.passkey import SoftPasskey  # noqa: E402
 from webauthn.helpers import base64url_to_bytes  # noqa: E402
 from webrtc_parties import Party, Worker, make_clip  # noqa: E402
 

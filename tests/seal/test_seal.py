@@ -13,7 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from soft_passkey import SoftPasskey
+from notary.demo.passkey import SoftPasskey
 
 from notary.seal import activation as act
 from notary.seal.activation import ByCode, ByPasskey
