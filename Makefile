@@ -39,6 +39,9 @@ fix: $(READY)    ## let ruff repair what it can
 demo: $(READY) tools  ## the main job without hands, in two real browsers; leaves var/demo/
 	@$(PY) -m notary demo
 
+try: $(READY) tools   ## the office with a dozen cases and two windows, so that one person can play all parts
+	@$(PY) -m notary try
+
 faults: $(READY) ## 300 kills between reserve and commit
 	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
 
@@ -56,4 +59,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
 
-.PHONY: help setup tools up lint types test fix demo faults look docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults look docs check lock

@@ -1,4 +1,4 @@
-"""python -m notary up | web | work | seal | migrate | people | demo"""
+"""python -m notary up | web | work | seal | migrate | people | demo | try"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("work", help="one worker for the job queue")
     verbs.add_parser("seal", help="the process that holds the keys")
     verbs.add_parser("demo", help="the main job without hands, in real browsers")
+    verbs.add_parser("try", help="the office with cases and two windows, for one person to play all parts")
     verbs.add_parser("migrate", help="bring the database to the newest schema")
     people = verbs.add_parser("people", help="one-time enrolment links")
     people.add_argument("login", nargs="?", help="whose link; without it, of everybody who has not enrolled")
@@ -46,6 +47,10 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
             from notary.demo.play import main as demo
 
             return demo()
+        case "try":
+            from notary.demo.trying import main as trying
+
+            return trying()
         case "work":
             from notary.work import work
 

@@ -10,14 +10,18 @@
   let shown = Object.keys(pictures)[0];
   window.actingCamera = { show: (name) => (shown = name), shown: () => shown };
   const PITCH = Number("@PITCH@");
+  const LOUD = Number("@LOUD@");
   navigator.mediaDevices.getUserMedia = async (asked) => {
     const sound = new AudioContext({ sampleRate: 48000 });
     await sound.resume();
     const out = sound.createMediaStreamDestination();
+    const volume = sound.createGain();
+    volume.gain.value = LOUD;
+    volume.connect(out);
     for (let s = 1; s < 1800; s++) {
       const beep = sound.createOscillator();
       beep.frequency.value = PITCH;
-      beep.connect(out);
+      beep.connect(volume);
       beep.start(s);
       beep.stop(s + 0.12);
     }

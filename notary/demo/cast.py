@@ -14,6 +14,8 @@ from typing import Any
 import pyotp
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
+from notary.demo.passkey import SoftPasskey
+
 CAMERA = (Path(__file__).parent / "camera.js").read_text()
 FLAGS = [
     "--no-sandbox",
@@ -73,7 +75,7 @@ class Somebody:
     def wait_for(self, selector: str, seconds: float = 30) -> None:
         self.page.wait_for_selector(selector, timeout=seconds * 1000)
 
-    def camera(self, pictures: dict[str, Path], pitch: int) -> None:
+    def camera(self, pictures: dict[str, Path], pitch: int, loud: float = 1.0) -> None:
         """Puts the acting camera in for this person's; the first picture is shown at the start."""
         data = {
             name: f"data:image/{'png' if path.suffix == '.png' else 'jpeg'};base64,"
@@ -81,6 +83,7 @@ class Somebody:
             for name, path in pictures.items()
         }
         script = CAMERA.replace('"@PICTURES@"', json.dumps(data)).replace("@PITCH@", str(pitch))
+        script = script.replace("@LOUD@", str(loud))
         self.context.add_init_script(script)
 
     def show(self, picture: str) -> None:
@@ -96,11 +99,11 @@ class Staff(Somebody):
         super().__init__(*arguments)
         self.password = secrets.token_urlsafe(15)
 
-    def authenticator(self) -> None:
-        """A passkey device in this tab."""
+    def authenticator(self, passkey: SoftPasskey | None = None) -> None:
+        """A passkey device in this tab; `passkey`: a credential that it holds already."""
         wire = self.context.new_cdp_session(self.page)
         wire.send("WebAuthn.enable")
-        wire.send(
+        made = wire.send(
             "WebAuthn.addVirtualAuthenticator",
             {
                 "options": {
@@ -109,6 +112,11 @@ class Staff(Somebody):
                 }
             },
         )  # fmt: skip
+        if passkey:
+            wire.send(
+                "WebAuthn.addCredential",
+                {"authenticatorId": made["authenticatorId"], "credential": passkey.exported()},
+            )
 
     def enrol(self, link: str) -> None:
         self.go(link)

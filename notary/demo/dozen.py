@@ -17,7 +17,7 @@ from typing import Any
 from identity.specimen import YANG_JIA, Card, number_of
 from notary.demo import papers
 from notary.demo.peer import Clip, Peers
-from notary.demo.visitor import Caller, Officer, Visitor
+from notary.demo.visitor import Caller, Officer, Refused
 
 ISSUED_AFTER = 60
 """Seconds that a deed may take from its passkey to the register."""
@@ -82,6 +82,36 @@ FINDINGS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a case comes to `state`: steps of `Dozen` by name; `after`: those that follow its seal, None without one."""
+
+    state: str
+    matter: str
+    steps: tuple[str, ...] = ()
+    after: tuple[str, ...] | None = None
+
+
+HEARD = ("accept", "interview")
+APPROVED = (*HEARD, "propose", "approve")
+PLANS = (
+    Plan("submitted", "declaration"),
+    Plan("returned", "guarantor-consent", ("give_back",)),
+    Plan("not_accepted", "power-of-attorney", ("decline",)),
+    Plan("withdrawn", "declaration", ("withdraw",)),
+    Plan("accepted", "guarantor-consent", ("accept", "queue")),
+    Plan("terminated", "power-of-attorney", ("accept", "withdraw")),
+    Plan("drafting", "power-of-attorney", HEARD),
+    Plan("approval", "declaration", (*HEARD, "propose")),
+    Plan("issued", "declaration", APPROVED, ()),
+    Plan("delivered", "power-of-attorney", APPROVED, ("fetch",)),
+    Plan("under_review", "declaration", APPROVED, ("question",)),
+    Plan("revoked", "power-of-attorney", APPROVED, ("question", "revoke")),
+    Plan("approved", "guarantor-consent", APPROVED),
+    Plan("suspended", "declaration", ("accept", "half")),
+)
+
+
 def card_of(number: int) -> Card:
     """Somebody who does not exist, with a number of region 000000."""
     name = "样本" + "丙丁戊己庚辛壬癸子丑寅卯辰巳"[number]
@@ -110,45 +140,42 @@ class Dozen:
         self.clips = {
             "applicant": Clip(papers.FACES / "1.jpg", 220), "notary": Clip(papers.FACES / "2.jpg", 330),
         }  # fmt: skip
-        self.made = 0
+        self.made = self.booked = 0
 
-    def all(self, jia: Caller) -> dict[str, str]:
-        """Makes every case; returns identifier by state. 样本甲 (`jia`) keeps a draft and a booked interview."""
-        cases: dict[str, str] = {}
+    def first(self, jia: Caller) -> dict[str, str]:
+        """样本甲 (`jia`) has a draft, and an interview that is booked. Identifier by state."""
         self.tell("样本甲: draft, scheduled")
-        cases["draft"] = self.begun(jia)
-        cases["scheduled"] = self.accepted(jia, "guarantor-consent", YANG_JIA)
+        cases = {"draft": self.begun(jia), "scheduled": self.filed(jia, "guarantor-consent", YANG_JIA)}
+        self.accept(jia, cases["scheduled"])
         self.book(jia, cases["scheduled"])
-        for state, matter, further in (
-            ("submitted", "declaration", ()),
-            ("returned", "guarantor-consent", (self.give_back,)),
-            ("not_accepted", "power-of-attorney", (self.decline,)),
-            ("withdrawn", "declaration", (self.withdraw,)),
-            ("accepted", "guarantor-consent", (self.accept, self.queue)),
-            ("terminated", "power-of-attorney", (self.accept, self.withdraw)),
-            ("suspended", "declaration", (self.accept, self.half)),
-            ("drafting", "power-of-attorney", (self.accept, self.interview)),
-            ("approval", "declaration", (self.accept, self.interview, self.propose)),
-            ("approved", "guarantor-consent", (self.accept, self.interview, self.propose, self.approve)),
-            ("issued", "declaration", (self.accept, self.interview, self.propose, self.approve, self.seal)),
-            ("delivered", "power-of-attorney", (self.accept, self.interview, self.propose, self.approve, self.seal, self.fetch)),
-            ("under_review", "declaration", (self.accept, self.interview, self.propose, self.approve, self.seal, self.question)),
-            ("revoked", "power-of-attorney", (self.accept, self.interview, self.propose, self.approve, self.seal, self.question, self.revoke)),
-        ):  # fmt: skip
+        return cases
+
+    def rest(self) -> dict[str, str]:
+        """Everybody else's. Identifier by state."""
+        cases: dict[str, str] = {}
+        applicants: dict[str, Caller] = {}
+        for plan in PLANS:
             card = card_of(self.made)
-            self.tell(f"{card.name}: {state}")
+            self.tell(f"{card.name}: {plan.state}")
             applicant = Caller(self.url).log_in(f"138000{10000 + self.made:05d}")
-            case = self.filed(applicant, matter, card)
-            for step in further:
-                step(applicant, case)
-            cases[state] = case
+            case = self.filed(applicant, plan.matter, card)
+            for step in plan.steps:
+                getattr(self, step)(applicant, case)
+            cases[plan.state] = case
+            applicants[plan.state] = applicant
             self.made += 1
+        sealed = [plan for plan in PLANS if plan.after is not None]
+        self.tell("seal: " + ", ".join(plan.state for plan in sealed))
+        self.seal([cases[plan.state] for plan in sealed])
+        for plan in sealed:
+            for step in plan.after or ():
+                getattr(self, step)(applicants[plan.state], cases[plan.state])
         return cases
 
     # filing
 
     def begun(self, applicant: Caller, matter: str = "guarantor-consent") -> str:
-        found = CASE.search(applicant.form(f"/my/new/{matter}"))
+        found = CASE.search(applicant.form(f"/my/new/{matter}").headers["Location"])
         assert found is not None
         return found[1]
 
@@ -174,11 +201,6 @@ class Dozen:
         applicant.form(f"{base}/submit")
         return case
 
-    def accepted(self, applicant: Caller, matter: str, card: Card) -> str:
-        case = self.filed(applicant, matter, card)
-        self.accept(applicant, case)
-        return case
-
     # the desk
 
     def give_back(self, applicant: Caller, case: str) -> None:
@@ -189,7 +211,8 @@ class Dozen:
         page = self.notary.get(f"/desk/cases/{case}")
         ways = re.findall(r'name="alternative"[^>]*value="([^"]+)"', page)
         self.notary.form(
-            f"/desk/cases/{case}/decline", {"reason": "这份委托要在当地窗口当面办。", "alternative": ways[0] if ways else ""}
+            f"/desk/cases/{case}/decline",
+            {"reason": "这份委托要在当地窗口当面办。", "alternative": ways[0] if ways else ""},
         )
 
     def accept(self, applicant: Caller, case: str) -> None:
@@ -205,15 +228,15 @@ class Dozen:
             applicant.form(f"/my/{case}/queue")
 
     def book(self, applicant: Caller, case: str) -> None:
-        """The first free half hour of the coming days."""
+        """A half hour that no other case of these has taken, so that the notary who accepted it keeps it."""
+        slots: list[str] = []
         page = applicant.get(f"/my/{case}/book")
-        slot = re.search(r'name="slot"[^>]*value="([^"]+)"', page)
-        if slot is None:
-            for day in re.findall(r'href="[^"]*[?&](?:amp;)?day=([\d-]+)', page):
-                if slot := re.search(r'name="slot"[^>]*value="([^"]+)"', applicant.get(f"/my/{case}/book?day={day}")):
-                    break
-        assert slot is not None
-        applicant.form(f"/my/{case}/book", {"slot": slot[1], "zone": "Asia/Shanghai"})
+        for day in re.findall(r'href="[^"]*[?&](?:amp;)?day=([\d-]+)', page):
+            slots += re.findall(r'name="slot"[^>]*value="([^"]+)"', applicant.get(f"/my/{case}/book?day={day}"))
+            if len(slots) > self.booked:
+                break
+        applicant.form(f"/my/{case}/book", {"slot": slots[self.booked], "zone": "Asia/Shanghai"})
+        self.booked += 1
 
     # the interview
 
@@ -234,8 +257,8 @@ class Dozen:
         self.notary.get(desk)
         self.notary.json(f"{desk}/open", waive_device="试用：没有做试机")
         parties = [
-            self.peers.join(self.clips[leg], lambda sdp, who=who, at=at: who.json(f"{at}/offer", sdp=sdp, type="offer"))
-            for leg, who, at in (("applicant", applicant, my), ("notary", self.notary, desk))
+            self.peers.join(self.clips["applicant"], lambda sdp: applicant.json(f"{my}/offer", sdp=sdp, type="offer")),
+            self.peers.join(self.clips["notary"], lambda sdp: self.notary.json(f"{desk}/offer", sdp=sdp, type="offer")),
         ]
         end = time.monotonic() + 20
         while not self.notary.state(f"{desk}/state")["recording"]:
@@ -256,7 +279,7 @@ class Dozen:
 
         do("phase", phase="identity")
         for side in ("card-front", "card-back", "face"):
-            self._when_there_is_a_picture(lambda side=side: do("snapshot", kind=side))
+            self._snapshot(desk, side)
         do("face/without")
         for step in ("look", "talk", "cross"):
             do(f"identity/{step}", result="confirmed")
@@ -283,38 +306,29 @@ class Dozen:
         for party in parties:
             self.peers.leave(party)
 
-    @staticmethod
-    def _when_there_is_a_picture(take: Callable[[], None]) -> None:
-        """The sampler looks at key frames every two seconds; the first may not be there yet."""
-        from notary.demo.visitor import Refused
-
+    def _snapshot(self, desk: str, kind: str) -> None:
+        """The sampler looks at a key frame every two seconds; the first may not be there yet."""
         for _try in range(20):
             try:
-                return take()
+                self.notary.json(f"{desk}/snapshot", kind=kind)
             except Refused:
                 time.sleep(0.5)
-        return take()
+            else:
+                return
+        raise TimeoutError("no picture of the applicant came")
 
     def _answer_all(self, desk: str) -> None:
-        for _n in range(40):
-            page = self.notary.get(desk)
-            found = re.search(r'id="question" data-question="([^"]+)"', page)
-            asked = re.findall(r'data-question="([^"]+)"', page)
-            if found is None or not asked:
-                return
+        """The console puts the next open question forward; when the one in front is answered, all are."""
+        while found := re.search(r'id="question" data-question="([^"]+)"', page := self.notary.get(desk)):
             key = found[1]
-            if f'data-question="{key}" class="yz-done"' in page or self._answered(page, key):
+            line = re.search(rf'<li[^>]*data-question="{key}"[^>]*>', page)
+            if line and "yz-done" in line[0]:
                 return
             if f"choice-{key}-yes" in page:
-                said: dict[str, str] = {"choice": "no" if key in SAYS_NO else "yes", "text": ""}
+                said = {"choice": "no" if key in SAYS_NO else "yes", "text": ""}
             else:
                 said = {"text": "说过了，和申请里写的一样。"}
             self.notary.json(f"{desk}/answer", question=key, **said)
-
-    @staticmethod
-    def _answered(page: str, key: str) -> bool:
-        line = re.search(rf'<li[^>]*data-question="{key}"[^>]*>', page)
-        return line is not None and "yz-done" in line[0]
 
     def _show(self, applicant: Caller, desk: str, my: str, kind: str) -> dict[str, Any]:
         self.notary.json(f"{desk}/papers/{kind}/show", page="1")
@@ -345,22 +359,23 @@ class Dozen:
         self.approver.get(base)
         self.approver.touch(f"{base}/options", base, seen="yes")
 
-    def seal(self, applicant: Caller, case: str) -> None:
-        """Waits for the body, touches the passkey over it, and waits until the deed stands."""
+    def seal(self, cases: list[str]) -> None:
+        """Waits for the bodies, touches the passkey once over all of them, and waits until the deeds stand."""
         end = time.monotonic() + ISSUED_AFTER
-        while not re.search(rf'name="cases"[^>]*value="{case}"', self.notary.get("/desk/seal")):
+        while (page := self.notary.get("/desk/seal")) and not all(f'value="{case}"' in page for case in cases):
             if time.monotonic() > end:
-                raise TimeoutError("the deed's body was not rendered")
+                raise TimeoutError("a deed's body was not rendered")
             time.sleep(0.5)
-        self.notary.touch("/desk/seal/options", "/desk/seal", cases=[case])
-        while 'id="deed"' not in self.notary.get(f"/desk/cases/{case}/deed"):
-            if time.monotonic() > end:
-                raise TimeoutError("the deed was not sealed")
-            time.sleep(0.5)
+        self.notary.touch("/desk/seal/options", "/desk/seal", cases=cases)
+        for case in cases:
+            while 'id="deed"' not in self.notary.get(f"/desk/cases/{case}/deed"):
+                if time.monotonic() > end:
+                    raise TimeoutError("a deed was not sealed")
+                time.sleep(0.5)
 
     def fetch(self, applicant: Caller, case: str) -> None:
-        Visitor.get(applicant, f"/my/{case}/deed")
-        applicant.form(f"/my/{case}/deed")
+        applicant.get(f"/my/{case}/deed")
+        applicant.form(f"/my/{case}/deed/file")
 
     def question(self, applicant: Caller, case: str) -> None:
         self.other.form(f"/desk/cases/{case}/review", {"reason": "有人来电说材料里的一处与事实不符，启动复查。"})

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from signing.render import font_file
+
+if TYPE_CHECKING:
+    from identity.specimen import Card
 
 FACES = Path(__file__).resolve().parents[2] / "tests" / "faces"
 """Three faces of nobody: 1 the applicant, 2 the notary, 3 somebody else at the camera."""
@@ -37,20 +41,29 @@ def sheet(path: Path, title: str, lines: list[str]) -> Path:
     return path
 
 
-def make(folder: Path) -> Props:
-    """Draws everything into `folder`. The card is a specimen, named 样本甲."""
+def card(folder: Path, of: Card) -> tuple[Path, Path]:
+    """Both sides of somebody's specimen card, with the applicant's made face."""
     import cv2
 
     from identity import pictures, specimen
 
-    folder.mkdir(parents=True, exist_ok=True)
+    front, back = folder / f"{of.number}-front.jpg", folder / f"{of.number}-back.jpg"
     portrait = pictures.decode((FACES / "1.jpg").read_bytes())
-    cv2.imwrite(str(folder / "front.jpg"), specimen.front(specimen.YANG_JIA, portrait))
-    cv2.imwrite(str(folder / "back.jpg"), specimen.back(specimen.YANG_JIA))
+    cv2.imwrite(str(front), specimen.front(of, portrait))
+    cv2.imwrite(str(back), specimen.back(of))
+    return front, back
+
+
+def make(folder: Path) -> Props:
+    """Draws everything into `folder`. The card is a specimen, named 样本甲."""
+    from identity.specimen import YANG_JIA
+
+    folder.mkdir(parents=True, exist_ok=True)
+    front, back = card(folder, YANG_JIA)
     bank = "江岸村镇银行"
     return Props(
-        front=folder / "front.jpg",
-        back=folder / "back.jpg",
+        front=front.rename(folder / "front.jpg"),
+        back=back.rename(folder / "back.jpg"),
         contract=sheet(
             folder / "contract.jpg",
             "借款合同（样本）",

@@ -61,7 +61,7 @@ def _sounds(pitch: int) -> list[bytes]:
     return packets
 
 
-class _Loop(MediaStreamTrack):
+class _Loop(MediaStreamTrack):  # type: ignore[misc]
     """Gives aiortc's sender the encoded packets of a clip at their pace."""
 
     def __init__(self, kind: str, packets: list[bytes], per_second: int) -> None:

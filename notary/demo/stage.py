@@ -24,18 +24,18 @@ STARTING = 120
 """Seconds that a first start may take."""
 
 
-def demo_home() -> Path:
+def home_for(purpose: str) -> Path:
     """A data folder keyed by the checkout, so that two checkouts never meet."""
     if os.geteuid() == 0:
-        return Path("/var/lib/yuanzheng") / (hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:10] + "-demo")
-    return CHECKOUT / "var" / "demo-office"
+        return Path("/var/lib/yuanzheng") / f"{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:10]}-{purpose}"
+    return CHECKOUT / "var" / f"{purpose}-office"
 
 
 class Stage:
     """The running office. `links`: one-time enrolment links by user name; `said`: every line it printed."""
 
     def __init__(self, home: Path | None = None, port: int | None = None) -> None:
-        self.home = home or demo_home()
+        self.home = home or home_for("demo")
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.said: list[str] = []

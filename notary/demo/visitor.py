@@ -34,15 +34,15 @@ class Visitor:
             self._token = found[1] or found[2]
         return answer.text
 
-    def form(self, path: str, fields: dict[str, Any] | None = None, file: Path | None = None) -> str:
-        """Sends a form; returns where the answer leads."""
+    def form(self, path: str, fields: dict[str, Any] | None = None, file: Path | None = None) -> httpx.Response:
+        """Sends a form; a redirection is not followed."""
         if not self._token:
             self.get("/login")
         data = {**(fields or {}), "csrf_token": self._token}
         files = {"file": (file.name, file.read_bytes(), "image/jpeg")} if file else None
         answer = self.http.post(path, data=data, files=files)
         self._refuse_bad(path, answer)
-        return answer.headers.get("Location", "")
+        return answer
 
     def json(self, path: str, **fields: Any) -> Any:
         if not self._token:
@@ -105,13 +105,17 @@ class Officer(Visitor):
         self.form(link.removeprefix(self.url), fields)
         return self
 
-    def add_passkey(self, code: str = "") -> None:
-        """`code`: what seal printed for a notary's first passkey."""
+    def add_passkey(self, code: str = "") -> SoftPasskey:
+        """`code`: what seal printed for a notary's first passkey; a later one is let in by the one before it."""
         self.get("/staff/passkeys")
         options = self.json("/staff/passkeys/options")
         made = SoftPasskey(origin=self.url, user=base64url_to_bytes(options["user"]["id"]))
-        self.json("/staff/passkeys", credential=made.register(base64url_to_bytes(options["challenge"])), code=code)
-        self.passkey = made
+        proof: dict[str, Any] = {"code": code} if code else {}
+        if "also" in options and self.passkey:
+            proof = {"assertion": self.passkey.sign(base64url_to_bytes(options["also"]["challenge"]))}
+        self.json("/staff/passkeys", credential=made.register(base64url_to_bytes(options["challenge"])), **proof)
+        self.passkey = self.passkey or made
+        return made
 
     def touch(self, options: str, send: str, **fields: Any) -> Any:
         """What passkey.js does: options, the authenticator, the answer."""

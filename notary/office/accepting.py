@@ -191,8 +191,8 @@ def payment_of(db: Session, case: Case) -> Payment | None:
 def queue(db: Session, by: Actor) -> list[Case]:
     """Open cases of the office: bank's deadline first, then declared care, then the clock, then arrival."""
     open_states = (
-        State.SUBMITTED, State.ACCEPTED, State.SCHEDULED, State.INTERVIEW, State.SUSPENDED, State.DRAFTING,
-        State.APPROVAL, State.APPROVED, State.ISSUED, State.UNDER_REVIEW,
+        State.SUBMITTED, State.RETURNED, State.ACCEPTED, State.SCHEDULED, State.INTERVIEW, State.SUSPENDED,
+        State.DRAFTING, State.APPROVAL, State.APPROVED, State.ISSUED, State.UNDER_REVIEW,
     )  # fmt: skip
     found = db.scalars(sa.select(Case).where(Case.office_id == by.office_id, Case.state.in_(open_states))).all()
     far = datetime.max.replace(tzinfo=UTC)

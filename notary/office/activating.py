@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import BadInput, NotAllowed, NotPossible, Refusal, Unavailable
+from notary.errors import BadInput, NotAllowed, NotPossible, Refusal, TooMany, Unavailable
 from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Role, State
@@ -31,7 +31,7 @@ def words_of(error: SealError) -> Refusal:
     if isinstance(error, refusals.SealDown):
         return Unavailable(_("签名机现在没有回应。"))
     if isinstance(error, refusals.TooMany):
-        return NotAllowed(_("一分钟内签发得太多了，请等一分钟再点。"))
+        return TooMany(_("一分钟内签发得太多了，请等一分钟再点。"), after=60)
     if isinstance(error, refusals.NotEnrolled):
         return NotAllowed(_("签名机没有认出您的通行密钥。请到“通行密钥”页登记，或用登记过的那一把。"))
     if isinstance(error, refusals.NotActivated):

@@ -21,13 +21,13 @@ for room in ("webrtc", "journeys", "seal"):
 import procrastinate  # noqa: E402
 import walking  # noqa: E402
 from aiortc import RTCSessionDescription  # noqa: E402
-from notary.demo.passkey import SoftPasskey  # noqa: E402
 from webauthn.helpers import base64url_to_bytes  # noqa: E402
 from webrtc_parties import Party, Worker, make_clip  # noqa: E402
 
 from notary import jobs  # noqa: E402
 from notary.app import create_app  # noqa: E402
 from notary.database import JOBS_SCHEMA, engine_of, libpq, sessions_of  # noqa: E402
+from notary.demo.passkey import SoftPasskey  # noqa: E402
 from notary.messenger import OutboxMessenger  # noqa: E402
 from notary.models import Bank, Case, Message, Person  # noqa: E402
 from notary.office import asking, booking, doors, staff  # noqa: E402

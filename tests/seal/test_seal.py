@@ -13,8 +13,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from notary.demo.passkey import SoftPasskey
 
+from notary.demo.passkey import SoftPasskey
 from notary.seal import activation as act
 from notary.seal.activation import ByCode, ByPasskey
 from notary.seal.cases import Approved
