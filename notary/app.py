@@ -90,6 +90,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         copies,
         desk,
         drafting,
+        endings,
         figures,
         filing,
         issuing,
@@ -107,7 +108,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     for blueprint in (
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
-        reviews.reviews, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank,
+        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank,
         room.room, console.console,
     ):  # fmt: skip
         app.register_blueprint(blueprint)

@@ -150,12 +150,12 @@ MOVES: dict[tuple[State, Act], Move] = {
         for state in (S.ACCEPTED, S.SCHEDULED, S.SUSPENDED, S.DRAFTING, S.APPROVAL, S.APPROVED)
     },
     **{
-        (state, A.REFUSE): _move(S.REFUSED, "notary", N.REASON, N.SECOND_PERSON, source="公证法31; 规则48")
-        for state in (S.ACCEPTED, S.SCHEDULED, S.INTERVIEW, S.SUSPENDED, S.DRAFTING, S.APPROVAL, S.APPROVED)
+        (state, A.REFUSE): _move(S.REFUSED, "approver", N.REASON, N.SECOND_PERSON, source="公证法31; 规则48")
+        for state in (S.ACCEPTED, S.SCHEDULED, S.SUSPENDED, S.DRAFTING, S.APPROVAL, S.APPROVED)
     },
     **{
-        (state, A.TERMINATE): _move(S.TERMINATED, "notary", N.REASON, N.SECOND_PERSON, source="规则50, 51")
-        for state in (S.ACCEPTED, S.SCHEDULED, S.INTERVIEW, S.SUSPENDED, S.DRAFTING, S.APPROVAL, S.APPROVED)
+        (state, A.TERMINATE): _move(S.TERMINATED, "approver", N.REASON, N.SECOND_PERSON, source="规则50, 51")
+        for state in (S.ACCEPTED, S.SCHEDULED, S.SUSPENDED, S.DRAFTING, S.APPROVAL, S.APPROVED)
     },
     **{
         (state, A.QUESTION): _move(S.UNDER_REVIEW, "notary", N.REASON, N.OTHER_PERSON, source="规则61")

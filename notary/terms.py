@@ -90,7 +90,7 @@ NEEDS: dict[Need, LazyString] = {
     Need.FINDINGS: _("审查意见还没写全"),
     Need.DRAFT: _("公证书草稿还没写好"),
     Need.OTHER_PERSON: _("必须换一个人来做"),
-    Need.SECOND_PERSON: _("要第二个人同意"),
+    Need.SECOND_PERSON: _("要承办公证员提请、另一个人决定"),
     Need.DEED: _("公证书还没有生成好"),
     Need.RECEIPTS: _("还有收件人没收到"),
 }
@@ -110,7 +110,7 @@ NEXT: dict[State, LazyString] = {
     State.ISSUED: _("公证书办好了，正在送达。"),
     State.DELIVERED: _("公证书已经送到。"),
     State.WITHDRAWN: _("您撤回了申请。想办可以重新申请。"),
-    State.REFUSED: _("理由写在通知里。不同意可以投诉。"),
+    State.REFUSED: _("理由和您可以怎么办，写在下面。"),
     State.TERMINATED: _("这个案子结束了。想办可以重新申请。"),
     State.UNDER_REVIEW: _("公证书正在复查，结果会告诉您。"),
     State.UPHELD: _("复查过了，公证书有效。"),
@@ -142,6 +142,10 @@ EVENTS: dict[str, LazyString] = {
     "queue.left": _("不排队了"),
     "bank.deadline-set": _("记下银行的期限"),
     "device.checked": _("试了手机"),
+    "ending.proposed": _("提请不予办理或终止"),
+    "ending.declined": _("没有同意不予办理或终止"),
+    "number.reserved": _("取了编号"),
+    "number.voided": _("编号作废"),
     "ticket.opened": _("请我们打电话"),
 }
 """Lines of the ledger that a case's course shows; a line of an act has the act's words."""

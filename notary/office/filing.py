@@ -22,7 +22,7 @@ from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
 from notary.matters import Field, Matter
-from notary.models import Applicant, Bank, Case, Channel, Consent, ConsentKind, Exhibit, Office, Party, Slot
+from notary.models import Applicant, Bank, Case, Channel, Consent, ConsentKind, Exhibit, Office, Party
 from notary.office import doors, messages, safe
 from notary.office.needs import check
 from notary.office.step import advance
@@ -444,24 +444,6 @@ def submit(db: Session, case: Case, by: Actor, now: datetime) -> None:
         lambda: _("您的公证申请交好了，案号 %(ref)s，查询码 %(code)s。我们看完材料就告诉您。", ref=case.reference, code=case.code),
         now,
     )  # fmt: skip
-
-
-def withdraw(db: Session, case: Case, by: Actor, now: datetime) -> None:
-    """The applicant takes the application back; a taken time is free again. Raises NotPossible, NotAllowed."""
-    advance(db, case, Act.WITHDRAW, by, now)
-    case.asap_at = None
-    db.execute(
-        sa.update(Slot)
-        .where(Slot.case_id == case.id, Slot.given_up_at.is_(None))
-        .values(given_up_at=now, why="withdrawn")
-    )
-    messages.tell(
-        db,
-        case,
-        party_of(db, case).phone,
-        lambda: _("您的申请 %(ref)s 撤回了。想办可以随时再申请。", ref=case.reference),
-        now,
-    )
 
 
 def language() -> str:

@@ -439,6 +439,13 @@ def break_off(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: 
     _finish(db, parts, at, reason, by, now)
 
 
+def shut(db: Session, parts: Parts, case: Case, reason: str, by: Actor, now: datetime) -> None:
+    """Closes the room of a case that has ended otherwise, and seals what was recorded; nothing where none is open."""
+    interview = newest(db, case)
+    if interview is not None and interview.closed_at is None:
+        _finish(db, parts, Live(case, interview), reason, by, now)
+
+
 def close(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
     """Ends a complete interview: the room is closed, the manifest made and sealed, then the case goes to drafting.
 

@@ -235,11 +235,16 @@ def void(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None
     )
     if number is None:
         raise NotPossible(_("没有可以作废的编号。"))
-    if number.activation and now - datetime.fromisoformat(number.activation["given_at"]) < ISSUING_TIME:
+    if at_work(number, now):
         raise NotPossible(_("正在签发，现在不能作废。过 10 分钟还没有出证，可以再来作废。"))
     number.state, number.why_void, number.done_at = NumberState.VOID, reason.strip(), now
     advance(db, case, Act.VOID, by, now, frozenset({Need.REASON}), number=number.text, reason=reason)
     case.approver_id, case.approved_on = None, None
+
+
+def at_work(number: Number, now: datetime) -> bool:
+    """Activated so lately that the seal may be signing it this moment."""
+    return bool(number.activation) and now - datetime.fromisoformat(number.activation["given_at"]) < ISSUING_TIME
 
 
 def finish(parts: Parts) -> None:

@@ -16,7 +16,7 @@ from notary import ledger
 from notary.errors import BadInput, NotFound, NotPossible, Stale
 from notary.lifecycle import Role, State
 from notary.models import Case, Draft, Person, Remark
-from notary.office import drafting, filing, hearing, identifying, issuing, safe, showing
+from notary.office import drafting, ending, filing, hearing, identifying, issuing, safe, showing
 from notary.office.accepting import case_for_staff
 from notary.portal import passkeys
 from notary.portal.doors import actor, only, parts
@@ -43,8 +43,10 @@ def every() -> str:
         rows = sorted(found, key=lambda case: LISTED.index(case.state))
         names = {one.id: one.name for one in db.scalars(sa.select(Person))}
         people = {case.id: filing.party_of(db, case).name for case in rows}
-        matters = {case.id: filing.matter_of(case).title for case in rows}
-    return render_template("deed/every.html", rows=rows, names=names, people=people, matters=matters, me=me)
+        ends = list(ending.waiting(db, me.office_id)) if me.role == Role.APPROVER else []
+        people |= {case.id: filing.party_of(db, case).name for case in ends}
+        matters = {case.id: filing.matter_of(case).title for case in [*rows, *ends]}
+    return render_template("deed/every.html", rows=rows, names=names, people=people, matters=matters, me=me, ends=ends)
 
 
 # the draft

@@ -12,7 +12,7 @@ from notary import terms, words
 from notary.errors import NotFound, NotYet
 from notary.lifecycle import Act, Role, State, acts_of
 from notary.models import Applicant, Case
-from notary.office import accepting, banks, booking, checking
+from notary.office import accepting, banks, booking, checking, ending
 from notary.office import filing as office
 from notary.office import public as standing
 from notary.portal.doors import actor, only, parts
@@ -71,6 +71,8 @@ def overview(case_id: UUID) -> str:
             payment=accepting.payment_of(db, case),
             declined=(declined := accepting.declined(db, case)),
             alternatives=[one for one in rules().profile.alternatives if declined and one.key == declined.ground],
+            ended=(ended := ending.reason(db, case)),
+            ground=rules().grounds[ended.ground] if ended else None,
             may=acts_of(case.state, Role.APPLICANT),
             both=booking.both_zones,
             checked=checking.last(db, case),
@@ -302,7 +304,7 @@ def withdraw(case_id: UUID) -> str:
 @only(Role.APPLICANT)
 def withdraw_post(case_id: UUID) -> AnyResponse:
     with parts().db.begin() as db:
-        office.withdraw(db, own(db, case_id, lock=True), actor(), parts().clock())
+        ending.withdraw(db, parts(), own(db, case_id, lock=True), actor(), parts().clock())
     return redirect(url_for("filing.overview", case_id=case_id), 303)
 
 

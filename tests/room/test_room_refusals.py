@@ -1,5 +1,7 @@
 """What the rooms refuse, whatever a page shows: order, hashes, other people, bad offers, broken calls."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 from conftest import STROKES
@@ -231,3 +233,19 @@ def test_a_form_without_script_comes_back_to_the_page(interview):
     assert reply.status_code == 303
     with interview.parts.db() as db:
         assert hearing.consented(db, db.get_one(Case, interview.case_id), hearing.ConsentKind.RECORDING)
+
+
+def test_an_application_taken_back_in_a_pause_closes_the_room_and_seals_what_was_recorded(interview):
+    interview.start().consent()
+    interview.notary.does("suspend", reason="对方要接电话")
+    my = f"/my/{interview.case_id}/withdraw"
+    page = interview.applicant.http.get(my)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    assert interview.applicant.http.post(my, data={"csrf_token": token}).status_code == 303
+    with interview.parts.db() as db:
+        case = db.get_one(Case, interview.case_id)
+        left = hearing.newest(db, case)
+        assert (case.state, left.ended) == ("terminated", "withdrawn")
+        assert left.closed_at is not None
+        assert left.manifest_seal
+    interview.notary.refused(409, "resume")
