@@ -57,7 +57,11 @@ class Somebody:
         self.url, self.screens, self.name = url, screens, name
         self.trouble: list[str] = []
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("console", lambda line: self.trouble.append(line.text) if line.type == "error" else None)
+        self.page.on("console", lambda line: self._heard(line.type, line.text, line.location.get("url", "")))
+
+    def _heard(self, kind: str, text: str, where: str) -> None:
+        if kind == "error":
+            self.trouble.append(f"{text} {where.removeprefix(self.url)}")
 
     def go(self, path: str) -> None:
         self.page.goto(path if path.startswith("http") else self.url + path)
