@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("demo", help="the main job without hands, in real browsers")
     verbs.add_parser("try", help="the office with cases and two windows, for one person to play all parts")
     verbs.add_parser("migrate", help="bring the database to the newest schema")
+    verbs.add_parser("audit", help="does every row that matters still say what the ledger was told")
     people = verbs.add_parser("people", help="one-time enrolment links")
     people.add_argument("login", nargs="?", help="whose link; without it, of everybody who has not enrolled")
     chosen = parser.parse_args(arguments)
@@ -60,6 +61,10 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
 
             migrate(settings.database_url)
             return 0
+        case "audit":
+            from notary.office.auditing import main as audit
+
+            return audit(settings)
         case "people":
             from notary.up import print_links
 

@@ -22,6 +22,20 @@ from notary.lifecycle import Role
 from notary.models import Event
 
 LEDGER_LOCK = 0x1ED6E5
+PUBLIC: dict[str, tuple[str, ...]] = {
+    "case.issue": ("number", "sha256"),
+    "deed.under_review": ("sha256",),
+    "deed.valid": ("sha256",),
+    "deed.revoked": ("sha256",),
+    "deed.renewed": ("sha256", "renewed"),
+    "number.voided": ("number",),
+    "case.void": ("number",),
+    "recording.sealed": ("manifest",),
+    "key.made": ("fingerprint",),
+    "key.retired": ("fingerprint",),
+    "trust.published": ("sha256",),
+}
+"""Lines whose kind and fields the public log shows; a test holds that none of them can name a person."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +98,25 @@ def leaf_of(
     payload: Mapping[str, Any],
     salt: bytes,
 ) -> bytes:
-    """The public leaf: canonical JSON (sorted keys, no blanks, UTF-8) whose commitment hides who and what."""
-    private = canonical({"actor": actor, "role": role, "payload": payload})
-    return canonical(
-        {
-            "seq": seq,
-            "kind": kind,
-            "at": at.isoformat(),
-            "case": str(case_id) if case_id else None,
-            "commitment": hashlib.sha256(salt + private).hexdigest(),
-        }
-    )
+    """The public leaf: canonical JSON (sorted keys, no blanks, UTF-8).
+
+    Of what concerns a deed everybody sees the kind and the fields of `PUBLIC`; of everything else only that something was
+    logged, and when. The commitment binds the whole line and hides it.
+    """
+    private = private_of(kind, case_id, actor, role, payload)
+    leaf = {
+        "seq": seq, "kind": kind if kind in PUBLIC else "office", "at": at.isoformat(),
+        "commitment": hashlib.sha256(salt + private).hexdigest(),
+    }  # fmt: skip
+    if kind in PUBLIC:
+        leaf["public"] = {name: payload[name] for name in PUBLIC[kind] if name in payload}
+    return canonical(leaf)
+
+
+def private_of(kind: str, case_id: UUID | None, actor: str, role: str, payload: Mapping[str, Any]) -> bytes:
+    """What a commitment hides; who has it with the salt can open the commitment."""
+    case = str(case_id) if case_id else None
+    return canonical({"kind": kind, "case": case, "actor": actor, "role": role, "payload": payload})
 
 
 def leaf_hash(leaf: bytes) -> bytes:

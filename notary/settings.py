@@ -59,6 +59,10 @@ class Settings:
     """MESSENGER_URL: the SMS gateway of the office, HTTPS."""
     stamp_urls: tuple[str, ...] = ()
     """STAMP_URLS: RFC 3161 services, comma between; empty means the built-in test service."""
+    log_witnesses: tuple[str, ...] = ()
+    """LOG_WITNESSES: addresses of witnesses of the public log (C2SP tlog-witness), comma between."""
+    log_quorum: int = 0
+    """LOG_QUORUM: how many of them must sign before a checkpoint is published, 0 to 16."""
 
     @property
     def trial(self) -> bool:
@@ -97,6 +101,8 @@ class Settings:
             messenger=_choice(env, "MESSENGER", "outbox", ("outbox", "webhook")),
             messenger_url=env.get("MESSENGER_URL", ""),
             stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
+            log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
+            log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
         )
         settings.refuse_insecure()
         return settings

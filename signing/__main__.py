@@ -1,4 +1,4 @@
-"""python -m signing verify | sign | tsa"""
+"""python -m signing verify | sign | tsa | monitor | witness"""
 
 from __future__ import annotations
 
@@ -36,10 +36,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     t.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds tsu.pem and nothing else")
     t.add_argument("--port", type=int, required=True, help="0 takes a free one")
     t.add_argument("--passphrase-file", type=Path, help="else the variable TSA_PASSPHRASE")
+    m = verbs.add_parser("monitor", help="look at a public log; exit 0 good, 1 faults, one a line")
+    m.add_argument(
+        "log", metavar="URL|FOLDER", help="where the log's checkpoint stands, e.g. https://notary.example/log"
+    )
+    m.add_argument("--key", required=True, metavar="VKEY", help="the log's verifier key")
+    m.add_argument(
+        "--state", type=Path, required=True, metavar="FILE", help="what was seen last; made by the first look"
+    )
+    m.add_argument("--witness", action="append", default=[], metavar="VKEY")
+    m.add_argument("--quorum", type=int, default=0, metavar="K", help="how many of the witnesses must have signed")
+    w = verbs.add_parser("witness", help="cosign checkpoints that continue what was seen before")
+    w.add_argument("--name", required=True, help="the witness's name, e.g. its domain")
+    w.add_argument("--key", type=Path, required=True, metavar="FILE", help="32 bytes in hex; made when it is not there")
+    w.add_argument("--log", action="append", required=True, metavar="VKEY", help="a log that it witnesses")
+    w.add_argument("--state", type=Path, required=True, metavar="DIR")
+    w.add_argument("--port", type=int, required=True, help="0 takes a free one")
     verbs.add_parser("examine")  # the child's side of verify
     args = parser.parse_args(argv)
     try:
-        return {"verify": _verify, "sign": _sign, "tsa": _tsa, "examine": _examine}[args.verb](args)
+        verb = {
+            "verify": _verify, "sign": _sign, "tsa": _tsa, "monitor": _monitor, "witness": _witness, "examine": _examine,
+        }[args.verb]  # fmt: skip
+        return verb(args)
     except OSError as wrong:
         print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
         return USAGE
@@ -100,6 +119,67 @@ def _tsa(args: Any) -> int:
         return 1
     with server(unit, args.port) as door:
         print(f"http://127.0.0.1:{door.server_address[1]}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            door.serve_forever()
+    return 0
+
+
+def _monitor(args: Any) -> int:
+    from datetime import UTC, datetime
+
+    from signing.monitor import Seen, look
+    from signing.note import BadNote, Verifier
+
+    try:
+        known = [Verifier.parse(one) for one in (args.key, *args.witness)]
+    except BadNote as wrong:
+        print(wrong, file=sys.stderr)
+        return USAGE
+    seen = Seen.load(args.state)
+    faults = look(seen, _fetcher(args.log), known, args.quorum, datetime.now(UTC))
+    seen.save(args.state)
+    for one in faults:
+        print(f"{one.code}: {one.words}")
+    if not faults:
+        print(f"{known[0].name}: {seen.size} lines, all as they were")
+    return 1 if faults else 0
+
+
+def _fetcher(where: str) -> Any:
+    """A folder, or a web server; whatever goes wrong is an OSError."""
+    from urllib.request import urlopen
+
+    from signing.tiles import in_folder
+
+    if not where.startswith(("http://", "https://")):
+        return in_folder(Path(where))
+
+    def fetch(name: str) -> bytes:
+        with urlopen(f"{where.rstrip('/')}/{name}", timeout=20) as answer:  # noqa: S310 (http and https only, as checked above)
+            data: bytes = answer.read(1 << 25)
+        return data
+
+    return fetch
+
+
+def _witness(args: Any) -> int:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from signing.note import BadNote, Verifier
+    from signing.witness import Witness, server
+
+    if not args.key.exists():
+        args.key.touch(mode=0o600)
+        args.key.write_text(Ed25519PrivateKey.generate().private_bytes_raw().hex())
+    try:
+        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(args.key.read_text().strip()))
+        logs = {one.name: one for one in map(Verifier.parse, args.log)}
+    except (BadNote, ValueError) as wrong:
+        print(wrong, file=sys.stderr)
+        return USAGE
+    witness = Witness(args.name, key, logs, args.state)
+    with server(witness, args.port) as door:
+        print(f"http://127.0.0.1:{door.server_address[1]}  {witness.verifier}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             door.serve_forever()
     return 0

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from signing.proof import BadProof, read
 from signing.verdict import Refused
 
 LARGEST = 4 << 30
@@ -37,9 +38,21 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
                     raise _other(name)
             if "deed.pdf" in names and zipped.read("deed.pdf") != deed:
                 raise _other("deed.pdf is another")
+            logged = _logged(zipped.read("log.json"), deed, facts) if "log.json" in names else ""
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError):
         raise _other("damaged") from None
-    return f"{len(files)} files"
+    return f"{len(files)} files{logged}"
+
+
+def _logged(proof: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
+    """The deed's place in the public log; who signed the checkpoint is for the holder of the log's key to say."""
+    try:
+        place = read(proof, hashlib.sha256(deed).hexdigest(), str(facts.get("number")))
+    except BadProof as wrong:
+        raise Refused(
+            "bundle.log", "公开日志的证明与公证书不符", f"the log proof does not fit the deed: {wrong}"
+        ) from None
+    return f", line {place.index + 1} of {place.size} in {place.origin}"
 
 
 def _other(what: str) -> Refused:

@@ -6,6 +6,7 @@ with a reason asks for it, and proves itself offline: `python -m signing verify 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -21,10 +22,10 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import BadInput, NotPossible, Unavailable
+from notary.errors import BadInput, NotPossible, NotYet, Unavailable
 from notary.ledger import Actor
 from notary.models import Case, Interview
-from notary.office import asking, hearing, identifying, safe, showing
+from notary.office import asking, hearing, identifying, publishing, safe, showing
 from notary.parts import Parts
 
 
@@ -117,6 +118,8 @@ def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("manifest.json", listed(files))
         packed.writestr("deed.pdf", deed)
+        with contextlib.suppress(NotYet):  # in the first minute after the issue the public log has no line of it yet
+            packed.writestr("log.json", publishing.proof_of(db, parts, case))
         for name, data in sorted(files.items()):
             packed.writestr(name, data)
     return out.getvalue()

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from notary.errors import BadInput, NotAllowed, NotFound
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
-from notary.office import delivering, issuing, verifying
+from notary.office import delivering, issuing, publishing, verifying
 from notary.portal.doors import actor, address, only, parts, visitor
 
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
@@ -168,6 +168,16 @@ def file(code: str) -> AnyResponse:
     data = issuing.deed_bytes(parts(), case, found)
     head = {"Content-Disposition": f'attachment; filename="deed-{found.code}.pdf"', "ETag": f'"{found.sha256}"'}
     return AnyResponse(data, mimetype="application/pdf", headers=head)
+
+
+@bank.get("/deeds/<code>/log-proof")
+@bank.doc(summary="That its issue stands in the public log", security=SECURITY, responses=[200, 401, 404, 409])
+@only(Role.BANK)
+def log_proof(code: str) -> AnyResponse:
+    """yuanzheng-log-proof/1, docs/formats/log.md; 409 until the line is published, within a minute of the issue."""
+    with parts().db() as db:
+        _found, _delivery, case = own(db, code)
+        return AnyResponse(publishing.proof_of(db, parts(), case), mimetype="application/json")
 
 
 @bank.post("/deeds/<code>/receipt")
