@@ -39,7 +39,7 @@ fix: $(READY)    ## let ruff repair what it can
 demo: $(READY) tools  ## the main job without hands, in two real browsers; leaves var/demo/
 	@$(PY) -m notary demo
 
-faults: $(READY) ## 300 kills between reserve and commit
+faults: $(READY) ## 300 kills between reserve and commit, with their figures; SEED=... repeats a run
 	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
 
 look: $(READY) tools  ## accessibility of every page in every language and look

@@ -20,10 +20,9 @@ def template(postgres):
     shutil.rmtree(world.home, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def world(template, request):
-    """An office of this module's own: cases in drafting, a seal process, two notaries, two approvers."""
-    made = template.clone(f"w_{request.module.__name__.rsplit('.', 1)[-1]}")
+def office(template, name):
+    """A copy of the template with a life of its own: cases in drafting, a seal process, two notaries, two approvers."""
+    made = template.clone(name)
     with made.parts.db.begin() as db:
         second = staff.Newcomer(Role.APPROVER, "zhaozheng", "赵正", "Zhao Zheng")
         staff.add_person(db, db.scalars(sa.select(Office)).one(), second, staff.SYSTEM, made.clock())
@@ -31,6 +30,17 @@ def world(template, request):
     made.start_seal(template.authority)
     register_all(made)
     made.enrol_passkey("zhaozheng")
-    yield made
+    return made
+
+
+def close(made):
     made.close()
     shutil.rmtree(made.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def world(template, request):
+    """An office of this module's own."""
+    made = office(template, f"w_{request.module.__name__.rsplit('.', 1)[-1]}")
+    yield made
+    close(made)
