@@ -77,17 +77,18 @@ def deliver(parts: Parts, delivery_id: str) -> None:
             row.tries + 1,
         )
         url = f"{parts.settings.base_url}/d/{token}"
-        text = (
-            _(
-                "公证书 %(number)s 办好了，请点开下载：%(url)s 查询码 %(code)s。",
-                number=deed.number,
-                url=url,
-                code=case.code,
-            )
-            if row.kind == "party"
-            else _("担保人已同意展期，公证书 %(number)s 的副本在这里：%(url)s", number=deed.number, url=url)
-        )
-        messages.send(db, to=row.to, text=text, now=now, case_id=case.id, office_id=case.office_id)
+
+        def say() -> str:
+            if row.kind == "party":
+                return _(
+                    "公证书 %(number)s 办好了，请点开下载：%(url)s 查询码 %(code)s。",
+                    number=deed.number,
+                    url=url,
+                    code=case.code,
+                )
+            return _("担保人已同意展期，公证书 %(number)s 的副本在这里：%(url)s", number=deed.number, url=url)
+
+        messages.tell(db, case, row.to, say, now)
 
 
 def event_of(deed: Deed, kind: str, at: datetime) -> dict[str, Any]:

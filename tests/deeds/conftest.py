@@ -3,12 +3,7 @@
 import shutil
 
 import pytest
-import sqlalchemy as sa
-from deed_world import register_all, walked
-
-from notary.lifecycle import Role
-from notary.models import Office
-from notary.office import staff
+from deed_world import close, office, walked
 
 CASES = 2
 
@@ -18,24 +13,6 @@ def template(postgres):
     world = walked(postgres, CASES)
     yield world
     shutil.rmtree(world.home, ignore_errors=True)
-
-
-def office(template, name):
-    """A copy of the template with a life of its own: cases in drafting, a seal process, two notaries, two approvers."""
-    made = template.clone(name)
-    with made.parts.db.begin() as db:
-        second = staff.Newcomer(Role.APPROVER, "zhaozheng", "赵正", "Zhao Zheng")
-        staff.add_person(db, db.scalars(sa.select(Office)).one(), second, staff.SYSTEM, made.clock())
-    made.start()
-    made.start_seal(template.authority)
-    register_all(made)
-    made.enrol_passkey("zhaozheng")
-    return made
-
-
-def close(made):
-    made.close()
-    shutil.rmtree(made.home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

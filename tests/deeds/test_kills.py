@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import deed_world
 import pytest
 import sqlalchemy as sa
-from conftest import close, office
+from deed_world import close, office
 
 from notary.models import Deed, Number, NumberState, Series
 from notary.office import issuing
