@@ -49,9 +49,9 @@ def decide(db: Session, case: Case, outcome: str, decision: str, by: Actor, now:
     review.outcome, review.decision, review.decided_by, review.decided_at = outcome, decision, by.id, now
     _stand(db, case, Standing.REVOKED if outcome == "revoked" else Standing.VALID, decision, now)
     if outcome == "revoked":
-        messages.send(
-            db, to=filing.party_of(db, case).phone, now=now, case_id=case.id, office_id=case.office_id,
-            text=_("公证书（案号 %(ref)s）已撤销，理由：%(why)s", ref=case.reference, why=decision),
+        messages.tell(
+            db, case, filing.party_of(db, case).phone,
+            lambda: _("公证书（案号 %(ref)s）已撤销，理由：%(why)s", ref=case.reference, why=decision), now,
         )  # fmt: skip
         for row in delivering.deliveries_of(db, case):
             if row.bank_id:
