@@ -379,3 +379,17 @@ def test_a_worker_killed_between_send_and_receipt_sends_the_same_event_again(des
     first, second = bank.came
     assert first[1:] == second[1:]
     assert first[1] == str(desk.row_id)
+
+
+@pytest.mark.req("H10")
+def test_a_copys_link_opens_for_thirty_days_and_then_says_what_to_do_instead(desk):
+    with desk.parts.db.begin() as db:
+        row = db.get_one(Delivery, desk.row_id)
+        row.token_hash, row.sent_at, row.state = doors.token_hash("token"), NOON, "sent"
+    anybody = desk.browser.http.application.test_client()
+    assert anybody.get("/d/token").status_code == 200
+    desk.parts.clock.pass_by(days=31)
+    for link in ("/d/token", "/d/guessed"):
+        reply = anybody.get(link)
+        assert reply.status_code == 404
+        assert "查询码" in reply.text
