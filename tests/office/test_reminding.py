@@ -183,3 +183,45 @@ def test_every_periodic_task_has_its_lock_and_is_known_to_the_worker():
         "rescue-jobs", "finish-deeds", "watch-rooms", "send-reminders", "blank-codes", "tidy-queue"
     }  # fmt: skip
     assert all(name == lock for name, lock in names.items())
+
+
+def test_every_minutes_look_runs_beside_nothing_to_do_and_twice(parts):
+    work.jobs.use(parts)
+    for name in ("finish-deeds", "watch-rooms", "send-reminders", "blank-codes"):
+        for _twice in range(2):
+            work.jobs.queue.tasks[name].func(timestamp=0)
+
+
+def test_what_was_done_two_days_ago_leaves_the_queue_and_what_failed_stays(parts, booked):
+    """The looks of every five seconds would else fill it for ever."""
+    import asyncio
+
+    import procrastinate
+
+    from notary.database import JOBS_SCHEMA, libpq
+
+    booked.book()
+    with parts.db.begin() as db:
+        booked.do(booking.cancel, booked.alice, NOON)
+        ids = db.scalars(sa.text("SELECT id FROM procrastinate_jobs ORDER BY id")).all()
+        assert len(ids) == 2
+        for job_id, status in zip(ids, ("succeeded", "failed"), strict=True):
+            db.execute(
+                sa.text("UPDATE procrastinate_jobs SET status = cast(:s AS procrastinate_job_status) WHERE id = :id"),
+                {"s": status, "id": job_id},
+            )
+        db.execute(sa.text("UPDATE procrastinate_events SET at = at - interval '3 days'"))
+
+    async def tidy():
+        connector = procrastinate.PsycopgConnector(
+            conninfo=libpq(parts.settings.database_url), kwargs={"options": f"-c search_path=public,{JOBS_SCHEMA}"}
+        )
+        with work.jobs.queue.replace_connector(connector) as queue:
+            async with queue.open_async():
+                from types import SimpleNamespace
+
+                await work.jobs.queue.tasks["tidy-queue"].func(SimpleNamespace(app=queue), timestamp=0)
+
+    asyncio.run(tidy())
+    with parts.db() as db:
+        assert db.scalars(sa.text("SELECT status::text FROM procrastinate_jobs")).all() == ["failed"]
