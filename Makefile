@@ -42,8 +42,11 @@ demo: $(READY) tools  ## the main job without hands, in two real browsers; leave
 try: $(READY) tools   ## the office with a dozen cases and two windows, so that one person can play all parts
 	@$(PY) -m notary try
 
-faults: $(READY) ## 300 kills between reserve and commit
+faults: $(READY) ## 300 kills between reserve and commit, with their figures; SEED=... repeats a run
 	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
+
+fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=... go on, FUZZ=name:number runs one
+	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0
 
 look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py
@@ -59,4 +62,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults look docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults fuzz look docs check lock

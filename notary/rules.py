@@ -71,10 +71,11 @@ class Notices:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Why the office does not act, ends, or stops an interview. `plain` is what the applicant reads."""
+    """Why the office does not act, ends, or stops an interview; `lost`: what ended by itself, nobody's to choose.
+    `plain` is what the applicant reads."""
 
     key: str
-    kind: Literal["refusal", "termination", "stop"]
+    kind: Literal["refusal", "termination", "stop", "lost"]
     law: Words
     plain: Words
     source: str

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 
 from babel.dates import get_timezone_location
 from babel.messages import mofile, pofile
-from flask import has_request_context, request
+from flask import Flask, has_app_context, has_request_context, request
+from flask_babel import Babel, force_locale
 
 from notary import calendar
 from notary.matters import Field
@@ -34,6 +37,26 @@ def chosen_locale() -> str:
         if wanted in LANGUAGES:
             return wanted
     return request.accept_languages.best_match(LANGUAGES, "zh") or "zh"
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """What is said within is said in `language`, in a request as in a job."""
+    if has_app_context():
+        with force_locale(language):
+            yield
+        return
+    with _speaker().app_context(), force_locale(language):
+        yield
+
+
+@cache
+def _speaker() -> Flask:
+    """As much of the portal as a job needs to find its words: the translations."""
+    app = Flask("notary")
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(compiled())
+    Babel(app, default_locale="zh")
+    return app
 
 
 def compiled(folder: Path = TRANSLATIONS) -> Path:

@@ -59,3 +59,37 @@ def finish_deeds(timestamp: int) -> None:
     from notary.office import issuing
 
     issuing.finish(jobs.here())
+
+
+@jobs.queue.periodic(cron="* * * * * */5")
+@jobs.queue.task(name="watch-rooms", queueing_lock="watch-rooms", lock="watch-rooms")
+def watch_rooms(timestamp: int) -> None:
+    """Rooms that nobody polls any more are suspended and ended as the table for a broken call says."""
+    from notary.office import hearing
+
+    hearing.watch_all(jobs.here())
+
+
+@jobs.queue.periodic(cron="* * * * *")
+@jobs.queue.task(name="send-reminders", queueing_lock="send-reminders")
+def send_reminders(timestamp: int) -> None:
+    """Before appointments, and to ask for a rating."""
+    from notary.office import reminding
+
+    reminding.remind(jobs.here())
+
+
+@jobs.queue.periodic(cron="* * * * *")
+@jobs.queue.task(name="blank-codes", queueing_lock="blank-codes")
+def blank_codes(timestamp: int) -> None:
+    """One-time codes that expired stay readable nowhere."""
+    from notary.office import messages
+
+    messages.blank_expired(jobs.here())
+
+
+@jobs.queue.periodic(cron="0 * * * *")
+@jobs.queue.task(name="tidy-queue", pass_context=True, queueing_lock="tidy-queue")
+async def tidy(context: procrastinate.JobContext, timestamp: int) -> None:
+    """What was done two days ago leaves the queue; the ledger says what happened. What failed stays to be seen."""
+    await context.app.job_manager.delete_old_jobs(nb_hours=48)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,9 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
             if "deed.pdf" in names and zipped.read("deed.pdf") != deed:
                 raise _other("deed.pdf is another")
             logged = _logged(zipped.read("log.json"), deed, facts) if "log.json" in names else ""
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError):
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError,
+    ):  # fmt: skip
         raise _other("damaged") from None
     return f"{len(files)} files{logged}"
 

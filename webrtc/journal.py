@@ -23,6 +23,23 @@ from storage import BadBox, vault
 NAME = "journal.jsonl"
 START = "0" * 64
 _SEGMENT = re.compile(r"[0-9]{4,}-[a-z][a-z0-9-]{0,31}")  # also a file's name, so nothing else passes
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "room": {"room": str, "version": int},
+    "resume": {"torn": int},
+    "open": {
+        "segment": str, "offset": (int, float), "leg": str, "role": str, "connection": str, "fingerprint": str,
+    },
+    "fragment": {"segment": str, "index": int, "bytes": int, "sha256": str},
+    "gap": {
+        "segment": str, "leg": str, "media": str, "from": str, "to": str, "seconds": (int, float), "cause": str,
+    },
+    "drop": {"segment": str, "fragments": int, "bytes": int, "cause": str},
+    "mark": {"phase": str, "seconds": (int, float)},
+    "close": {"segment": str, "cause": str, "last": str, "fragments": int, "bytes": int, "sha256": str},
+    "end": {"cause": str},
+}  # fmt: skip
+"""What every kind of line must say. A chain proves order, not sense: whoever can reckon a hash can chain anything."""
 LONG_GAP_S = 2.0  # requirement D02: a longer gap is an entry with its cause
 Line = dict[str, Any]
 
@@ -67,7 +84,7 @@ def read(path: Path) -> tuple[list[Line], int, list[str]]:
                 and line["n"] == len(lines)
                 and line["hash"] == _hash({k: v for k, v in line.items() if k != "hash"})
                 and dump(line) == raw
-                and _SEGMENT.fullmatch(line.get("segment", "0000-none")) is not None
+                and _sensible(line)
             )
         except (ValueError, KeyError, TypeError, RecursionError):
             follows = False
@@ -77,6 +94,17 @@ def read(path: Path) -> tuple[list[Line], int, list[str]]:
         used += len(raw)
         prev = line["hash"]
     return lines, used, []
+
+
+def _sensible(line: Line) -> bool:
+    """Whether a line says what its kind must, in a form that can be reckoned with. Raises KeyError, ValueError."""
+    fields = _FIELDS[line["kind"]]
+    times = [line[name] for name in ("at", "from", "to", "last") if name == "at" or name in fields]
+    return (
+        all(isinstance(line[name], kind) for name, kind in fields.items())
+        and all(isinstance(time, str) and _TIME.fullmatch(time) and seconds(time) is not None for time in times)
+        and _SEGMENT.fullmatch(line.get("segment", "0000-none")) is not None
+    )
 
 
 def fragments(path: Path, key: bytes, room: str) -> Iterator[bytes]:
@@ -143,6 +171,8 @@ def _segment(
         problems.append(f"{name}: fragment {count} does not open")
     if count < len(told):
         problems.append(f"{name}: {len(told) - count} fragments of the journal are missing")
+    if close and path.exists() and path.stat().st_size != size + count * (4 + vault.OVERHEAD):
+        problems.append(f"{name}: something follows the last fragment of a closed segment")
     if close and (count, size, whole.hexdigest()) != (close["fragments"], close["bytes"], close["sha256"]):
         problems.append(f"{name}: the file is not the one that was closed")
     last = close["last"] if close else opened["at"]

@@ -87,6 +87,7 @@ class Peer:
             transceiver = self.pc.addTransceiver(kind, direction="sendrecv")
             codecs = RTCRtpSender.getCapabilities(kind).codecs
             transceiver.setCodecPreferences([c for c in codecs if c.mimeType == _MIMES[kind]])
+        self._first = {transceiver.receiver.transport for transceiver in self.pc.getTransceivers()}
         self._take_over()
         self._follow()
         self.on_rtp: Callable[[bytes], None] = _ignore
@@ -157,8 +158,15 @@ class Peer:
         return True
 
     async def close(self) -> None:
-        """Give everything back, the sockets above all."""
-        await self.pc.close()
+        """Give everything back, the sockets above all: also after an offer that left aiortc without a transport."""
+        sctp = [self.pc.sctp.transport] if self.pc.sctp else []
+        mine = {*self._first, *(t.receiver.transport for t in self.pc.getTransceivers()), *sctp} - {None}
+        try:
+            await self.pc.close()
+        except Exception:  # noqa: BLE001  it stops what is None, and so stops nothing that comes after
+            for dtls in mine:
+                await dtls.stop()
+                await dtls.transport.stop()
 
     def _take_over(self) -> None:
         """aiortc's senders and receivers never start: no threads, no RTCP of theirs."""

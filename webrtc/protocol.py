@@ -210,7 +210,7 @@ def read_answer(line: bytes) -> dict[str, Any]:
         if "error" in body:
             raise error_of(str(body["error"]["code"]), str(body["error"]["words"]))
         answer = body["ok"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest("not an answer") from error
     if not isinstance(answer, dict):
         raise BadRequest("not an answer")

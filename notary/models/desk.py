@@ -24,6 +24,8 @@ class Slot(Base):
     ends_at: Mapped[datetime]
     zone: Mapped[str] = mapped_column(default="Asia/Shanghai")
     """The applicant's own IANA zone, shown beside Beijing's."""
+    made_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When it was booked: a reminder that was due before then is not sent."""
     given_up_at: Mapped[datetime | None] = mapped_column(default=None)
     why: Mapped[str] = mapped_column(default="")
     __table_args__ = (

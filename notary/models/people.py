@@ -195,5 +195,9 @@ class Message(Base):
     text: Mapped[str] = mapped_column(repr=False)
     state: Mapped[MessageState] = mapped_column(one_of(MessageState), default=MessageState.WAITING)
     why: Mapped[str] = mapped_column(default="")
+    code_id: Mapped[UUID | None] = mapped_column(ForeignKey("codes.id"), default=None, index=True)
+    """The one-time code that stands in the text, until it is used or expires and is blanked."""
+    once: Mapped[str | None] = mapped_column(default=None, unique=True)
+    """What a message is of which there may be only one, e.g. the reminder of one appointment."""
     at: Mapped[datetime]
     done_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -110,17 +110,14 @@ def book(db: Session, case: Case, starts_at: datetime, zone: str, by: Actor, now
     _one_by_one(db, able)
     if starts_at not in {free.starts_at for free in free_slots(db, case, day, now)}:
         raise BadInput({"slot": _("这个时间刚刚被别人约走了，或者已经过了。请换一个。")})
-    old = slot_of(db, case)
-    if old is not None:
-        old.given_up_at, old.why = now, "moved"
-        db.flush()
+    _give_up(db, case, now)
     busy = {slot.notary_id for slot in _taken(db, [one.id for one in able], starts_at, starts_at + length())}
     for notary in (one for one in able if one.id not in busy):
         made = db.execute(
             insert(Slot)
             .values(
                 id=sa.func.gen_random_uuid(), notary_id=notary.id, case_id=case.id, starts_at=starts_at,
-                ends_at=starts_at + length(), zone=zone, why="",
+                ends_at=starts_at + length(), zone=zone, made_at=now, why="",
             )
             .on_conflict_do_nothing()
             .returning(Slot.id)
@@ -138,6 +135,14 @@ def book(db: Session, case: Case, starts_at: datetime, zone: str, by: Actor, now
         now,
     )  # fmt: skip
     return db.get_one(Slot, made)
+
+
+def _give_up(db: Session, case: Case, now: datetime) -> None:
+    """A case has one time: the one before is free again, also that of an interview that was broken off."""
+    old = slot_of(db, case)
+    if old is not None:
+        old.given_up_at, old.why = now, "moved"
+        db.flush()
 
 
 def _one_by_one(db: Session, notaries: list[Person]) -> None:
@@ -257,7 +262,8 @@ def claim(db: Session, case: Case, by: Actor, now: datetime) -> Slot:
     _one_by_one(db, able)
     if _taken(db, [by.id], now, now + LEAD):
         raise NotPossible(_("您这会儿已经约了别人。请先办完，或者把那个时间改给别的公证员。"))
-    slot = Slot(notary_id=by.id, case_id=case.id, starts_at=now, ends_at=now + length(), why="")
+    _give_up(db, case, now)
+    slot = Slot(notary_id=by.id, case_id=case.id, starts_at=now, ends_at=now + length(), made_at=now, why="")
     db.add(slot)
     case.notary_id, case.asap_at = by.id, None
     advance(db, case, Act.SCHEDULE, by, now, frozenset({Need.SLOT}), starts_at=now.isoformat(), claimed=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import ssl
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.errors import NotFound, NotPossible
-from notary.jobs import enqueue, job
+from notary.jobs import enqueue, job, pending
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
 from notary.models import Bank, Case, Deed, Delivery, DeliveryState
@@ -26,6 +28,10 @@ from notary.office.step import advance
 from notary.parts import Parts
 
 LINK_LIFE = timedelta(days=30)
+PATIENCE = 10.0
+"""Seconds that a bank's receiver has for its answer."""
+OTHER_HOST = (62, 64)
+"""OpenSSL: the certificate is another name's, or another address's (X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_)."""
 
 
 def prepare(db: Session, parts: Parts, case: Case, deed: Deed, now: datetime) -> None:
@@ -77,17 +83,44 @@ def deliver(parts: Parts, delivery_id: str) -> None:
             row.tries + 1,
         )
         url = f"{parts.settings.base_url}/d/{token}"
-        text = (
-            _(
-                "公证书 %(number)s 办好了，请点开下载：%(url)s 查询码 %(code)s。",
-                number=deed.number,
-                url=url,
-                code=case.code,
-            )
-            if row.kind == "party"
-            else _("担保人已同意展期，公证书 %(number)s 的副本在这里：%(url)s", number=deed.number, url=url)
-        )
-        messages.send(db, to=row.to, text=text, now=now, case_id=case.id, office_id=case.office_id)
+
+        def say() -> str:
+            if row.kind == "party":
+                return _(
+                    "公证书 %(number)s 办好了，请点开下载：%(url)s 查询码 %(code)s。",
+                    number=deed.number,
+                    url=url,
+                    code=case.code,
+                )
+            return _("担保人已同意展期，公证书 %(number)s 的副本在这里：%(url)s", number=deed.number, url=url)
+
+        messages.tell(db, case, row.to, say, now)
+
+
+class Undelivered(OSError):
+    """A webhook that was not taken; `code` is kept, and its words are `why_words`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"webhook: {code}")
+        self.code = code
+
+
+def why_words(why: str) -> str:
+    """What stands between a copy and its recipient, for the desk. `why`: what `Delivery` keeps."""
+    code, _space, number = why.partition(" ")
+    return {
+        "no-webhook": _("这家银行没有登记收件地址，等它用接口来取。"),
+        "no-answer": _("银行的收件程序没有开着，连不上。"),
+        "no-such-host": _("银行登记的收件地址查不到，可能写错了。"),
+        "timeout": _("银行的收件程序太慢，10 秒没有回应。"),
+        "status": _("银行的收件程序说出错了（HTTP %(n)s）。", n=number),
+        "redirect": _("银行的收件地址要转到别处。我们不跟着转，请银行登记新的地址。"),
+        "certificate": _("银行收件地址的证书不可信，没有发出去。"),
+        "other-host": _("银行收件地址的证书是别的网址的，没有发出去。"),
+        "not-allowed": _("银行登记的收件地址不能用：要用 HTTPS，并且不在本机。"),
+        "unreadable": _("银行的收件程序回的话我们读不懂，不知道它收没收到。"),
+        "broken": _("和银行的连接中途断了，不知道它收没收到。"),
+    }.get(code, why)
 
 
 def event_of(deed: Deed, kind: str, at: datetime) -> dict[str, Any]:
@@ -109,20 +142,23 @@ def _push(parts: Parts, row: Delivery, case: Case, deed: Deed, bank: Bank, now: 
         receipt = post_event(parts, bank, str(row.id), event_of(deed, "issued", deed.issued_at), now)
         state, why = DeliveryState.SENT, ""
         received = isinstance(receipt.get("receipt"), str) and bool(receipt["receipt"])
-    except OSError as error:
-        receipt, state, why, received = {}, DeliveryState.FAILED, str(error), False
+    except Undelivered as error:
+        receipt, state, why, received = {}, DeliveryState.FAILED, error.code, False
     with parts.db.begin() as db:
+        case = db.get_one(Case, case.id, with_for_update=True)
         changed = db.get_one(Delivery, row.id, with_for_update=True)
-        changed.state, changed.why, changed.tries = state, why[:300], changed.tries + 1
-        changed.sent_at, changed.receipt = (now if state == DeliveryState.SENT else None), receipt
+        changed.tries += 1
+        if changed.state != DeliveryState.RECEIVED:  # by another try, or by the bank's own hand, meanwhile
+            changed.state, changed.why, changed.receipt = state, why[:300], receipt
+            changed.sent_at = now if state == DeliveryState.SENT else None
         if received:
             mark_received(db, changed, SYSTEM, now)
     if state == DeliveryState.FAILED:
-        raise OSError(why)  # the queue tries again
+        raise Undelivered(why)  # the queue tries again
 
 
 def post_event(parts: Parts, bank: Bank, event_id: str, event: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Posts one signed event (Standard Webhooks, Ed25519 `v1a`); returns the bank's JSON answer. Raises OSError."""
+    """Posts one signed event (Standard Webhooks, Ed25519 `v1a`); returns the bank's JSON answer. Raises Undelivered."""
     refuse_inner(parts, bank.webhook_url)
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     stamp = str(int(now.timestamp()))
@@ -135,24 +171,49 @@ def post_event(parts: Parts, bank: Bank, event_id: str, event: dict[str, Any], n
     }
     try:
         answer = httpx.post(
-            bank.webhook_url, content=body.encode(), headers=headers, timeout=10, follow_redirects=False
+            bank.webhook_url, content=body.encode(), headers=headers, timeout=PATIENCE, follow_redirects=False
         )
-        answer.raise_for_status()
+    except httpx.TimeoutException as slow:
+        raise Undelivered("timeout") from slow
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Undelivered(_what_failed(error)) from error
+    if answer.is_redirect:
+        raise Undelivered("redirect")
+    if not answer.is_success:
+        raise Undelivered(f"status {answer.status_code}")
+    try:
         said = answer.json() if answer.content else {}
-    except (httpx.HTTPError, ValueError) as error:
-        raise OSError(f"webhook: {type(error).__name__}") from error
+    except ValueError as error:
+        raise Undelivered("unreadable") from error
     return said if isinstance(said, dict) else {}
 
 
+def _what_failed(error: BaseException) -> str:
+    """The reason below httpx's own: the address, the certificate, or nobody there."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return "other-host" if below.verify_code in OTHER_HOST else "certificate"
+        if isinstance(below, ssl.SSLError):
+            return "certificate"
+        if isinstance(below, socket.gaierror):
+            return "no-such-host"
+        below = below.__cause__ or below.__context__
+    return "no-answer" if isinstance(error, httpx.ConnectError) else "broken"
+
+
 def refuse_inner(parts: Parts, url: str) -> None:
-    """Webhooks go out by HTTPS; in a trial the loopback is allowed too. Raises OSError."""
-    target = urlsplit(url)
+    """Webhooks go out by HTTPS; in a trial the loopback is allowed too. Raises Undelivered."""
+    try:
+        target = urlsplit(url)
+    except ValueError as error:
+        raise Undelivered("not-allowed") from error
     inner = target.hostname in ("localhost", "127.0.0.1", "::1")
     if target.scheme == "https" and not inner:
         return
     if parts.settings.trial and inner and target.scheme in ("http", "https"):
         return
-    raise OSError("webhook: only HTTPS addresses outside this machine")
+    raise Undelivered("not-allowed")
 
 
 def mark_received(db: Session, row: Delivery, by: Actor, now: datetime) -> None:
@@ -170,6 +231,7 @@ def mark_received(db: Session, row: Delivery, by: Actor, now: datetime) -> None:
 
 def mark_collected(db: Session, case: Case, kind: str, by: Actor, now: datetime, bank_id: UUID | None = None) -> bool:
     """The recipient of that kind took the copy by itself: by login, or by API key. False when none was meant for it."""
+    db.execute(sa.select(Case.id).where(Case.id == case.id).with_for_update())  # the case first, as in every act
     query = sa.select(Delivery).where(Delivery.case_id == case.id, Delivery.kind == kind)
     if bank_id is not None:
         query = query.where(Delivery.bank_id == bank_id)
@@ -190,6 +252,11 @@ def again(db: Session, case: Case, delivery_id: UUID, by: Actor, now: datetime) 
     row.state, row.why = DeliveryState.WAITING, ""
     ledger.append(db, "delivery.again", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
     enqueue(db, "deliver-deed", delivery_id=str(row.id))
+
+
+def goes_on(db: Session, row: Delivery) -> bool:
+    """Whether the queue will try again by itself."""
+    return pending(db, "deliver-deed", delivery_id=str(row.id))
 
 
 def by_token(db: Session, token: str, now: datetime) -> tuple[Delivery, Case, Deed]:

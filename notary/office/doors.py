@@ -182,17 +182,21 @@ def send_code(
     limits.refuse_if_spent(db, "code", phone, now)
     limits.refuse_if_spent(db, "code", address, now)
     limits.count(db, "send", phone, now)
-    db.execute(
+    older = db.scalars(
         sa.update(Code)
         .where(Code.phone == phone, Code.purpose == purpose, Code.used_at.is_(None), Code.expires_at > now)
         .values(expires_at=now)
-    )
+        .returning(Code.id)
+    ).all()
+    messages.blank(db, sa.select(Code.id).where(Code.id.in_(older)))
     digits = f"{secrets.randbelow(1_000_000):06d}"
     row = Code(purpose=purpose, phone=phone, bound_to=bound_to, code_hash="", sent_at=now, expires_at=now + CODE_LIFE)
     row.code_hash = _code_hash(row.id, digits)
     db.add(row)
+    db.flush()
     text = say or _("您的验证码是 %(code)s，10 分钟内有效。公证处的人不会向您要这个码。")
-    messages.send(db, to=phone, text=text % {"code": digits} if "%(code)s" in text else text, now=now, case_id=case_id)
+    text = text % {"code": digits} if "%(code)s" in text else text
+    messages.send(db, to=phone, text=text, now=now, case_id=case_id, code_id=row.id)
 
 
 def _code_hash(row_id: UUID, digits: str) -> str:
@@ -203,7 +207,7 @@ def check_code(
     db: Session, phone: str, digits: str, address: str, now: datetime, *, purpose: CodePurpose = CodePurpose.LOGIN,
     bound_to: str = "",
 ) -> Code:  # fmt: skip
-    """Takes a code once. Raises TooMany, Wrong; a wrong try is counted on the code, the phone and the address."""
+    """Takes a code once; it is readable nowhere any more. Raises TooMany, Wrong; a wrong try is counted on the code, the phone and the address."""
     limits.refuse_if_spent(db, "code", phone, now)
     limits.refuse_if_spent(db, "code", address, now)
     row = db.scalar(
@@ -228,6 +232,7 @@ def check_code(
         limits.count(db, "code", address, now)
         raise Wrong({"code": _("验证码不对，或者过期了。请看最新一条短信里的 6 位数字。")})
     row.used_at = now
+    messages.blank(db, sa.select(Code.id).where(Code.id == row.id))
     return row
 
 

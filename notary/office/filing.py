@@ -29,6 +29,7 @@ from notary.office.step import advance
 from notary.parts import Parts
 from notary.questions import contrary
 from notary.rules import rules
+from signing import render
 
 OPEN_FOR_FILING = (State.DRAFT, State.RETURNED)
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -225,7 +226,23 @@ def problems_of(db: Session, case: Case) -> dict[str, str]:
     return found
 
 
+def unprintable(text: str) -> str:
+    """What the deed's face cannot draw, named, with the ways that are left; '' when it can draw everything.
+
+    Said while the applicant can still choose another way: later the same letters would stop the interview.
+    """
+    lacking = render.missing_glyphs(text.replace("\r", "").replace("\t", ""))
+    if not lacking:
+        return ""
+    return _(
+        "公证书的字体里没有这些字：%(chars)s。本来就这样写的，请点“请打给我”：我们跟您商量写法，或者办纸质公证书。",
+        chars=" ".join(lacking[:10]),
+    )
+
+
 def _wrong(db: Session, field: Field, value: str, filed: Mapping[str, str]) -> str:
+    if words := unprintable(value):
+        return words
     match field.type:
         case "money":
             figures = _digits(value)
@@ -322,6 +339,8 @@ def party_problems(party: Party, now: datetime) -> dict[str, str]:
     wrong: dict[str, str] = {}
     if not re.fullmatch(r"[^\W\d_](?:[ .·'’-]?[^\W\d_]){0,58}", party.name):
         wrong["name"] = _("姓名请照证件写，中间有点的用“·”。")
+    elif words := unprintable(party.name):
+        wrong["name"] = words
     if party.sex not in ("男", "女"):
         wrong["sex"] = _("请选男或女，照证件。")
     today = calendar.today(now)
@@ -335,6 +354,8 @@ def party_problems(party: Party, now: datetime) -> dict[str, str]:
         wrong["birth"] = _("出生日期和身份证号码里的不一样。请再看一遍证件。")
     if len(party.address) < 4:
         wrong["address"] = _("请把证件上的住址写全。")
+    elif words := unprintable(party.address):
+        wrong["address"] = words
     return wrong
 
 

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from notary import ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, NotYet, Unavailable
-from notary.ledger import Actor
+from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
-from notary.office import safe
+from notary.office import filing, messages, safe, tickets
 from notary.office.needs import check
 from notary.office.step import advance, refuse_unmet
 from notary.parts import Parts
@@ -375,6 +375,53 @@ def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
     if at.case.state == State.INTERVIEW and len(seen) == len(LEGS) and longest * 1000 > limits.suspend_media_gone_ms:
         suspend(db, parts, at, "media", Actor(Role.SYSTEM), now, broken=True)
     return status
+
+
+def watch_all(parts: Parts) -> None:
+    """Looks at every open interview as a poll would, for those whose pages ask no more; ends what nobody came back to.
+
+    One transaction an interview, the case locked first as in every act, so that it is safe beside polls and itself.
+    """
+    with parts.db() as db:
+        cases = db.scalars(
+            sa.select(Interview.case_id)
+            .join(Case, Case.id == Interview.case_id)
+            .where(Interview.closed_at.is_(None), Case.state.in_((State.INTERVIEW, State.SUSPENDED)))
+        ).all()
+    for case_id in cases:
+        for end in (False, True):  # what was seen stays seen, also where it cannot be ended yet
+            # ended meanwhile, or without a recording to close: at a later look
+            with suppress(NotPossible, Unavailable), parts.db.begin() as db:
+                at = live(db, db.get_one(Case, case_id, with_for_update=True), lock=True)
+                now = parts.clock()
+                status = watch(db, parts, at, now)
+                if end and empty_for(at, status, now) > rules().profile.call.end_interrupted_s:
+                    end_empty(db, parts, at, now)
+
+
+def empty_for(at: Live, status: dict[str, Any], now: datetime) -> float:
+    """Seconds for which nobody has been in the room."""
+
+    def away(leg: str) -> float:
+        quiet = silence(status["legs"].get(leg, {}))
+        since = at.interview.seen_segments.get(leg, {}).get("gone") or at.interview.opened_at.isoformat()
+        return quiet if quiet != float("inf") else (now - datetime.fromisoformat(since)).total_seconds()
+
+    return min(away(leg) for leg in LEGS)
+
+
+def end_empty(db: Session, parts: Parts, at: Live, now: datetime) -> None:
+    """Both have been away longer than the table allows: the act ends (C07). The applicant is told how to book again, the
+    desk has a call to make, and the notary reads the reason on the case's interview page. Raises Unavailable.
+    """
+    break_off(db, parts, at, "room-empty", SYSTEM, now)
+    case, phone = at.case, filing.party_of(db, at.case).phone
+    url = f"{parts.settings.base_url}/my/{case.id}/book"
+    messages.tell(
+        db, case, phone,
+        lambda: _("视频断开太久，这次先结束了。材料都留着，不另收费。请再约一个时间：%(url)s，或请我们打给您。", url=url), now,
+    )  # fmt: skip
+    tickets.call_back(db, case, phone, rules().grounds["room-empty"].law.zh, now)
 
 
 def room_status(parts: Parts, at: Live) -> dict[str, Any]:

@@ -45,6 +45,20 @@ def ask_for_call(
     return ticket
 
 
+def call_back(db: Session, case: Case, phone: str, about: str, now: datetime) -> Ticket:
+    """A call that the office owes somebody, on its own account. A case has one open at a time."""
+    found = db.scalar(sa.select(Ticket).where(Ticket.case_id == case.id, Ticket.state == TicketState.OPEN))
+    if found is not None:
+        return found
+    ticket = Ticket(
+        office_id=case.office_id, case_id=case.id, phone=phone, about=about[:500], due=due_by(now), opened_at=now
+    )
+    db.add(ticket)
+    db.flush()
+    ledger.append(db, "ticket.opened", SYSTEM, now, case_id=case.id, office_id=case.office_id, ticket=str(ticket.id))
+    return ticket
+
+
 def due_by(now: datetime) -> datetime:
     hours, years = rules().profile.hours, rules().years
     if calendar.is_open(now, hours, years):

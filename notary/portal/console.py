@@ -67,7 +67,7 @@ def _before(db: Session, case: Case) -> str:
     return render_template(
         "interview/open.html", case=case, party=filing.party_of(db, case), matter=filing.matter_of(case), last=last,
         check=check, passed=isinstance(check, DeviceCheck) and check.passed, ready=case.state == State.SCHEDULED,
-        ground=rules().grounds.get(last.ended) if last else None,
+        ground=rules().grounds.get(last.ended) if last else None, whole=bool(last and hearing.is_whole(last.manifest)),
     )  # fmt: skip
 
 

@@ -3,12 +3,7 @@
 import shutil
 
 import pytest
-import sqlalchemy as sa
-from deed_world import register_all, walked
-
-from notary.lifecycle import Role
-from notary.models import Office
-from notary.office import staff
+from deed_world import close, office, walked
 
 CASES = 2
 
@@ -22,15 +17,7 @@ def template(postgres):
 
 @pytest.fixture(scope="module")
 def world(template, request):
-    """An office of this module's own: cases in drafting, a seal process, two notaries, two approvers."""
-    made = template.clone(f"w_{request.module.__name__.rsplit('.', 1)[-1]}")
-    with made.parts.db.begin() as db:
-        second = staff.Newcomer(Role.APPROVER, "zhaozheng", "赵正", "Zhao Zheng")
-        staff.add_person(db, db.scalars(sa.select(Office)).one(), second, staff.SYSTEM, made.clock())
-    made.start()
-    made.start_seal(template.authority)
-    register_all(made)
-    made.enrol_passkey("zhaozheng")
+    """An office of this module's own."""
+    made = office(template, f"w_{request.module.__name__.rsplit('.', 1)[-1]}")
     yield made
-    made.close()
-    shutil.rmtree(made.home, ignore_errors=True)
+    close(made)

@@ -28,8 +28,9 @@ from notary import jobs  # noqa: E402
 from notary.app import create_app  # noqa: E402
 from notary.database import JOBS_SCHEMA, engine_of, libpq, sessions_of  # noqa: E402
 from notary.demo.passkey import SoftPasskey  # noqa: E402
+from notary.lifecycle import Role  # noqa: E402
 from notary.messenger import OutboxMessenger  # noqa: E402
-from notary.models import Bank, Case, Message, Person  # noqa: E402
+from notary.models import Bank, Case, Message, Office, Person  # noqa: E402
 from notary.office import asking, booking, doors, staff  # noqa: E402
 from notary.parts import Parts  # noqa: E402
 from notary.seal.client import SealClient  # noqa: E402
@@ -413,3 +414,21 @@ def register_all(world):
     for login in ("chenjing", "liyuan"):
         world.enrol_passkey(login, world.code_of(login))
     world.enrol_passkey("wangshu")
+
+
+def office(template, name):
+    """A copy of the template with a life of its own: cases in drafting, a seal process, two notaries, two approvers."""
+    made = template.clone(name)
+    with made.parts.db.begin() as db:
+        second = staff.Newcomer(Role.APPROVER, "zhaozheng", "赵正", "Zhao Zheng")
+        staff.add_person(db, db.scalars(sa.select(Office)).one(), second, staff.SYSTEM, made.clock())
+    made.start()
+    made.start_seal(template.authority)
+    register_all(made)
+    made.enrol_passkey("zhaozheng")
+    return made
+
+
+def close(made):
+    made.close()
+    shutil.rmtree(made.home, ignore_errors=True)

@@ -416,3 +416,22 @@ def test_a_bundle_fits_its_deed_or_is_named(house, bob, trust):
     ):
         verdict = examine(own, trust, bundle=wrong)
         assert (verdict.verdict, verdict.reasons[0].code) == ("invalid", "bundle.other")
+
+
+@pytest.mark.req("I03")
+def test_a_bundle_whose_packing_is_damaged_is_said_to_be_the_bundles_fault(body):
+    """Found by fuzzing: a broken deflate stream was told as a damaged deed."""
+    import zipfile
+
+    from signing import bundle
+    from signing.body import inside
+    from signing.verdict import Refused
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("manifest.json", b"manifest" * 50)
+    raw = bytearray(out.getvalue())
+    raw[30 + len("manifest.json")] ^= 0xFF
+    with pytest.raises(Refused) as refused:
+        bundle.check(bytes(raw), body, inside(body).facts)
+    assert refused.value.reason.code == "bundle.other"
