@@ -6,6 +6,8 @@ import asyncio
 import logging
 
 import procrastinate
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from notary import jobs
 from notary.database import JOBS_SCHEMA, libpq
@@ -37,10 +39,16 @@ def work(settings: Settings) -> int:
 
 
 async def _rescue(queue: procrastinate.App) -> int:
-    """Puts the jobs of dead workers back into the queue; returns how many."""
+    """Puts the jobs of dead workers back into the queue; returns how many.
+
+    A round that comes by the clock has a twin waiting in its place already: it is let go, and holds back no other.
+    """
     count = 0
     for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
-        await queue.job_manager.retry_job(job)
+        try:
+            await queue.job_manager.retry_job(job)
+        except UniqueViolation:
+            await queue.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
         count += 1
     return count
 

@@ -19,6 +19,7 @@ from notary.errors import NotYet, Unavailable
 from notary.jobs import here, queue
 from notary.models import Case, Event
 from notary.parts import Parts
+from notary.seal.refusals import SealDown
 from signing import proof
 from signing.note import BadNote, Checkpoint, Verifier, opened, sign
 from signing.tiles import WIDTH, Tiles, in_folder, replace, write
@@ -156,5 +157,8 @@ def checkpoint_key(parts: Parts) -> str:
 @queue.periodic(cron="* * * * *")
 @queue.task(name="publish-log", queueing_lock="publish-log")
 def publish_log(timestamp: int) -> None:
-    """Every minute. What differs is said loudly and again until somebody looks."""
-    publish(here())
+    """Every minute. What differs is said loudly and again until somebody looks; a seal that is away is asked again."""
+    try:
+        publish(here())
+    except (SealDown, Unavailable) as away:
+        log.warning("the log was not published: %s", away)

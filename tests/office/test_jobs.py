@@ -106,3 +106,41 @@ def wait_until(true, seconds):
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.2)
+
+
+@pytest.mark.req("K10")
+def test_a_dead_workers_round_whose_twin_waits_holds_back_no_other_job(parts, settings):
+    import asyncio
+
+    import procrastinate
+
+    from notary import work
+    from notary.database import JOBS_SCHEMA, libpq
+
+    rows = (
+        ("finish-deeds", "finish-deeds", "doing"), ("finish-deeds", "finish-deeds", "todo"), ("render-body", None, "doing"),
+    )  # fmt: skip
+    insert = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, status, args) "
+        "VALUES ('default', :task, :lock, CAST(:status AS procrastinate_job_status), '{}')"
+    )
+    with parts.db.begin() as db:
+        for task, lock, status in rows:
+            db.execute(sa.text(insert), {"task": task, "lock": lock, "status": status})
+
+    async def all_of_it():
+        connector = procrastinate.PsycopgConnector(
+            conninfo=libpq(settings.database_url), kwargs={"options": f"-c search_path=public,{JOBS_SCHEMA}"}
+        )
+        with jobs.queue.replace_connector(connector) as queue:
+            async with queue.open_async():
+                return await work._rescue(queue)
+
+    assert asyncio.run(all_of_it()) == 2
+    with parts.db() as db:
+        found = db.execute(sa.text("SELECT task_name, status::text FROM procrastinate_jobs ORDER BY id")).all()
+    assert [tuple(one) for one in found] == [
+        ("finish-deeds", "aborted"),
+        ("finish-deeds", "todo"),
+        ("render-body", "todo"),
+    ]
