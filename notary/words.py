@@ -84,6 +84,11 @@ def moment(at: datetime, language: str) -> str:
     return f"{day(local.date(), 'zh')} {local:%H:%M}（北京时间）"
 
 
+def minute(at: datetime) -> str:
+    """A line of a list that says once, for all of its lines, that its times are Beijing's."""
+    return f"{at.astimezone(calendar.OFFICE_ZONE):%m-%d %H:%M}"
+
+
 def deed_day(on: date, language: str) -> str:
     """A day as a deed has it: 二〇二六年十一月二十四日, or 24 November 2026."""
     if language == "en":

@@ -58,12 +58,17 @@ def served(app):
 def browse(chromium, origin, client=None, lang="zh", look="light", width=390, **options):
     """A page of a browser that holds the cookies of `client`; `page.context.close()` ends it."""
     context = chromium.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce", **options)
+    _hold(context, origin, client, lang, look)
+    return context.new_page()
+
+
+def _hold(context, origin, client, lang, look):
     chosen = {"lang": lang, "theme": "dark" if look == "dark" else "light", "size": look}
     for name in ("yz", "session"):
         if client and (kept := client.get_cookie(name)):
             chosen[name] = kept.value
+    context.clear_cookies()
     context.add_cookies([{"name": k, "value": v, "url": origin} for k, v in chosen.items()])
-    return context.new_page()
 
 
 def faults_of(page, name, lang, look, still=()):
@@ -92,24 +97,26 @@ class Looking:
     """Goes from page to page, each in one of the looks in turn, and keeps what is wrong."""
 
     def __init__(self, chromium, origin):
-        self.chromium, self.origin, self.faults, self.turn = chromium, origin, [], 0
+        self.origin, self.faults, self.turn = origin, [], 0
+        new = {"viewport": {"width": 390, "height": 800}, "reduced_motion": "reduce"}
+        self.contexts = {seen: chromium.new_context(**new) for seen in SEEN}  # kept: each has its cache of style sheets
 
-    def at(self, name, path, client=None, then=None, ready="h1", still=(), prepare=None):
+    def at(self, name, path, client=None, then=None, ready="h1", still=()):
         """`then(page)` goes on from the opened page to the one that is meant; `ready` is what says it stands."""
         looks = SEEN if ASKED else [SEEN[self.turn % len(SEEN)]]
         self.turn += 1
         for lang, look in looks:
-            page = browse(self.chromium, self.origin, client, lang, look)
-            if prepare:
-                prepare(page)
+            _hold(self.contexts[lang, look], self.origin, client, lang, look)
+            page = self.contexts[lang, look].new_page()
             reply = page.goto(self.origin + path)
+            page.locator(ready).first.wait_for(state="attached")
             if then:
                 then(page)
             elif reply.status != 200:
                 self.faults.append(f"{name}: {path} answered {reply.status}")
-            page.locator(ready).first.wait_for(state="attached")
             self.faults += faults_of(page, name, lang, look, still)
-            page.context.close()
+            page.close()
 
     def found_nothing(self):
-        assert not self.faults, "\n".join(self.faults)
+        faults, self.faults = self.faults, []
+        assert not faults, "\n".join(faults)

@@ -2,10 +2,14 @@
 
 import re
 import threading
+import time
 
 import pytest
-from walking import ALICE, MALLORY, Visitor, desk, fill, new_case, photo
+import sqlalchemy as sa
+from walking import ALICE, MALLORY, PASSWORD, Visitor, desk, fill, new_case, photo
 
+from notary.models import Person
+from notary.office import staff
 from tests.looking import FAKE_DEVICES, Looking, browse, running_chromium, served
 
 pytestmark = pytest.mark.browser
@@ -67,6 +71,77 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, origin, stage)
     for turn, (who, paths) in enumerate(stage):
         for number, path in enumerate(paths):
             looking.at(f"journey-{turn}{number:02d}", path, who.client)
+
+    looking.found_nothing()
+
+
+def sending(**fields):
+    """Fills the fields, by their names, and sends the form they stand in."""
+
+    def then(page):
+        for name, value in fields.items():
+            page.locator(f"[name={name}]").fill(value)
+        page.locator(f"main form:has([name={next(iter(fields))}]) button:not([type=button])").first.click()
+        page.wait_for_load_state()
+
+    return then
+
+
+def add_somebody(page):
+    """Under another name in each look."""
+    sending(login=f"new-{time.monotonic_ns()}", name="新同事")(page)
+
+
+@pytest.mark.req("L01")
+def test_the_doors_and_rooms_of_the_staff_can_be_used_by_everybody(chromium, origin, visit, parts):
+    looking, people = Looking(chromium, origin), {}
+    for login in ("zhoumin", "wangshu", "hejie", "guanli", "chenjing"):
+        people[login] = visit().enrol(login)
+        looking.at(f"staff-home-{login}", "/staff/", people[login].client)
+    at_door = visit()
+    at_door.post("/staff/login", {"login": "chenjing", "password": PASSWORD}, page="/staff/login")
+    with parts.db.begin() as db:
+        rows = {one.login: one for one in db.scalars(sa.select(Person))}
+        token = staff.enrolment_link(db, rows["liyuan"], parts.clock())
+    looking.at("staff-login", "/staff/login")
+    looking.at("staff-login-wrong", "/staff/login", then=sending(login="chenjing", password="wrong"))
+    looking.at("staff-totp", "/staff/totp", at_door.client)
+    looking.at("staff-totp-wrong", "/staff/totp", at_door.client, then=sending(code="000000"))
+    looking.at("staff-enrol", f"/staff/enrol/{token}")
+    looking.at("staff-enrol-wrong", f"/staff/enrol/{token}", then=sending(password="short", again="shorter", code="1"))
+    looking.at("staff-passkeys", "/staff/passkeys", people["chenjing"].client)
+    people["guanli"].post(f"/staff/people/{rows['zhoumin'].id}/recover", {"reason": "手机掉进河里，当面核对了工作证"})
+    looking.at("staff-people", "/staff/people", people["wangshu"].client)
+    looking.at("staff-people-admin", "/staff/people", people["guanli"].client)
+    looking.at("staff-link", "/staff/people", people["guanli"].client, then=add_somebody)
+    looking.at("desk-today", "/desk/today", people["guanli"].client)
+    looking.at("desk-queue-empty", "/desk/", people["chenjing"].client)
+    looking.at("desk-refused", "/desk/banks/", people["chenjing"].client, then=lambda page: None)
+    looking.at(
+        "desk-bank-key",
+        "/desk/banks/",
+        people["guanli"].client,
+        then=lambda page: page.locator("form[action$=key] button").first.click(),
+    )
+
+    looking.found_nothing()
+
+
+@pytest.mark.req("L01")
+def test_what_a_form_answers_can_be_used_by_everybody(chromium, origin, visit, alice_applies):
+    looking, alice = Looking(chromium, origin), alice_applies
+    case = fill(alice, new_case(alice))
+    gaps = new_case(alice)
+    looking.at("public-guide-gaps", "/guide", then=lambda page: page.locator("main form button").first.click())
+    looking.at("public-guide-end", "/guide?what=other")
+    looking.at("public-called", "/call", then=sending(phone="13700137000"))
+    looking.at("public-call-gaps", "/call", then=sending(phone="12"))
+    looking.at("public-login-gaps", "/login", then=sending(phone="12"))
+    looking.at("public-login-code", "/login", then=sending(phone="13700137001"))
+    looking.at("public-outbox", "/outbox")
+    looking.at("journey-who-gaps", f"{gaps}/who", alice.client, then=sending(name="", id_number="123"))
+    looking.at("journey-loan-gaps", f"{gaps}/form/loan", alice.client, then=sending(principal="很多"))
+    looking.at("journey-submitted", case, alice.client)
 
     looking.found_nothing()
 
