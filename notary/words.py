@@ -62,6 +62,14 @@ def day(on: date, language: str) -> str:
     return f"{on.year} 年 {on.month} 月 {on.day} 日周{WEEKDAYS['zh'][on.weekday()]}"
 
 
+def written_day(text: str, language: str) -> str:
+    """A day of a form, which may not be one yet."""
+    try:
+        return day(date.fromisoformat(text), language)
+    except ValueError:
+        return text
+
+
 def short_day(on: date, language: str) -> str:
     """A day on a button of a calendar: 24 日, or 24 Nov."""
     return f"{on.day} {MONTHS[on.month - 1][:3]}" if language == "en" else f"{on.day} 日"
