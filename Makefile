@@ -43,7 +43,8 @@ faults: $(READY) ## 300 kills between reserve and commit
 	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
 
 look: $(READY) tools  ## accessibility of every page in every language and look
-	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py
+	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
+	  tests/deeds/test_deed_look.py
 
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py

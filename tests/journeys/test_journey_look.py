@@ -12,7 +12,7 @@ from notary.models import Person
 from notary.office import staff
 from tests.looking import FAKE_DEVICES, Looking, browse, running_chromium, served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
 
 
 @pytest.fixture(scope="module")
