@@ -42,11 +42,11 @@ def give(data, read=True):
     return then
 
 
-def ask(number, code):
+def ask(number, code, button="#verify-by-code"):
     def then(page):
         page.fill("#f-number", number)
         page.fill("#f-code", code)
-        page.click("#verify-by-code")
+        page.click(button)
         page.locator("#verify-verdict, .govuk-error-summary").first.wait_for()
 
     return then
@@ -120,6 +120,7 @@ def test_every_verdict_can_be_read_by_everybody(world, looking):
     looking.at("verify-gaps", "/verify", then=ask("", ""))
     looking.at("verify-missed", "/verify", then=ask(deed.number, "2026-1-AAAAAAAAA"))
     looking.at("verify-valid-number", "/verify", then=ask(deed.number, deed.code))
+    looking.at("verify-from-home", "/", then=ask(deed.number, deed.code, "#verify button"))
     looking.at("verify-valid-file", "/verify", then=give(whole, read=False))
     looking.at("verify-changed", "/verify", then=give(bytes(spoiled)))
     looking.at("verify-unknown", "/verify", then=give(b"%PDF-1.7\nno deed at all"))

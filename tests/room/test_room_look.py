@@ -25,17 +25,19 @@ class BothSides:
     def __init__(self, chromium, origin, interview):
         self.looking, self.interview = Looking(chromium, origin), interview
 
-    def _at(self, name, seat, still, then=None, fragment=""):
-        self.looking.at(f"interview-{name}", seat.base + fragment, seat.http, then, ready="[data-turn]", still=still)
-
-    def applicant(self, name, then=None, fragment=""):
-        self._at(f"{name}-applicant", self.interview.applicant, (320, 390, 1280), then, fragment)
+    def applicant(self, name, kind, then=None, fragment=""):
+        """`kind`: what the panel has to be about by now."""
+        seat, ready = self.interview.applicant, f"[data-turn][data-kind={kind}] h1"
+        self.looking.at(
+            f"interview-{name}-applicant", seat.base + fragment, seat.http, then, ready, still=(320, 390, 1280)
+        )
 
     def notary(self, name, then=None):
-        self._at(f"{name}-notary", self.interview.notary, (1280,), then)
+        seat = self.interview.notary
+        self.looking.at(f"interview-{name}-notary", seat.base, seat.http, then, "[data-turn]", still=(1280,))
 
-    def both(self, name):
-        self.applicant(name)
+    def both(self, name, kind):
+        self.applicant(name, kind)
         self.notary(name)
 
 
@@ -85,49 +87,49 @@ def compared(interview):
 def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, interview):
     looking, one = sides.looking, interview
     looking.at("interview-before-notary", **plain(one.notary))
-    sides.applicant("before")
+    sides.applicant("before", "wait")
     one.start()
-    sides.both("open")
+    sides.both("open", "wait")
     one.notary.does("chat", text="您好，我是公证员陈静。听得见吗？")
     one.applicant.does("chat", text="听得见。")
     for kind in ("recording", "face"):
         one.notary.does(f"consent/{kind}")
-        sides.both(f"consent-{kind}")
+        sides.both(f"consent-{kind}", "consent")
         one.applicant.does(f"consent/{kind}", given="yes")
     one.notary.does("phase", phase="identity")
     one.notary.does("snapshot", kind="card-front")
     one.notary.does("snapshot", kind="face")
     compared(one)
-    sides.both("identity")
+    sides.both("identity", "talk")
     one.notary.does("face/decide", decision="same", reason="本人说出了证件上的旧住址")
     one.identify()
     sides.notary("notice")
     one.notary.does("consent/notice")
-    sides.both("notice-shown")
+    sides.both("notice-shown", "notice")
     one.ask_all()
     sides.notary("document")
     one.notary.does("papers/instrument/show", page="1")
-    sides.both("document-shown")
+    sides.both("document-shown", "document")
     shown = one.show("instrument")
-    sides.applicant("document-seen")
+    sides.applicant("document-seen", "document")
     one.notary.does("phase", phase="signing")
     one.notary.does("papers/instrument/ask-signature")
-    sides.both("sign")
-    sides.applicant("sign-written", then=write_name)
+    sides.both("sign", "sign")
+    sides.applicant("sign-written", "sign", then=write_name)
     one.applicant.does(
         f"papers/{shown['paper']}/sign", sha256=shown["sha256"], strokes=STROKES, code=one.code(shown["paper"])
     )
     one.notary.does("phase", phase="closing")
     shown = one.show("minutes")
     one.notary.does("papers/minutes/ask-signature")
-    sides.both("minutes")
+    sides.both("minutes", "sign")
     looking.at("interview-minutes-text", f"{one.applicant.base}/papers/{shown['paper']}/text", one.applicant.http)
     one.applicant.does(
         f"papers/{shown['paper']}/sign", sha256=shown["sha256"], strokes=STROKES, code=one.code(shown["paper"])
     )
     sides.notary("signed")
     one.notary.does("finish")
-    sides.applicant("done")
+    sides.applicant("done", "done")
     looking.at("interview-done-notary", **plain(one.notary))
 
     looking.found_nothing()
@@ -138,23 +140,23 @@ def test_an_interview_that_is_broken_can_be_followed_too(sides, interview):
     looking, one = sides.looking, interview
     one.start().consent().identify()
     for state in ("interrupted", "denied", "replaced", "connecting"):
-        sides.applicant(f"call-{state}", fragment=f"#{state}")
+        sides.applicant(f"call-{state}", "talk", fragment=f"#{state}")
     for kind in ("notice", "liability"):
         one.notary.does(f"consent/{kind}")
         one.applicant.does(f"consent/{kind}", given="yes")
     one.notary.does("explained", own_words="说了假话要负责")
     one.notary.does("phase", phase="inquiry")
     one.notary.does("ask", question="where-with-whom")
-    sides.both("question")
-    sides.applicant("question-typing", then=lambda page: page.locator("#type").click())
+    sides.both("question", "question")
+    sides.applicant("question-typing", "question", then=lambda page: page.locator("#type").click())
     sides.notary("break-off", then=lambda page: page.locator("#break-off summary").click())
     one.applicant.post("quiet")
     one.notary.does("suspend")
-    sides.both("suspended")
+    sides.both("suspended", "suspended")
     one.notary.does("resume")
     sides.notary("again")
     one.notary.does("break-off", reason="not-free-will")
-    sides.applicant("ended")
+    sides.applicant("ended", "ended")
     looking.at("interview-ended-notary", **plain(one.notary))
 
     looking.found_nothing()
