@@ -49,7 +49,8 @@ fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=...
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0
 
 look: $(READY) tools  ## accessibility of every page in every language and look
-	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py
+	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
+	  tests/deeds/test_deed_look.py
 
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py

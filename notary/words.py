@@ -85,6 +85,14 @@ def day(on: date, language: str) -> str:
     return f"{on.year} 年 {on.month} 月 {on.day} 日周{WEEKDAYS['zh'][on.weekday()]}"
 
 
+def written_day(text: str, language: str) -> str:
+    """A day of a form, which may not be one yet."""
+    try:
+        return day(date.fromisoformat(text), language)
+    except ValueError:
+        return text
+
+
 def short_day(on: date, language: str) -> str:
     """A day on a button of a calendar: 24 日, or 24 Nov."""
     return f"{on.day} {MONTHS[on.month - 1][:3]}" if language == "en" else f"{on.day} 日"
@@ -105,6 +113,11 @@ def moment(at: datetime, language: str) -> str:
     if language == "en":
         return f"{day(local.date(), 'en')}, {local:%H:%M} Beijing time"
     return f"{day(local.date(), 'zh')} {local:%H:%M}（北京时间）"
+
+
+def minute(at: datetime) -> str:
+    """A line of a list that says once, for all of its lines, that its times are Beijing's."""
+    return f"{at.astimezone(calendar.OFFICE_ZONE):%m-%d %H:%M}"
 
 
 def deed_day(on: date, language: str) -> str:

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import ledger
+from notary import ledger, words
 from notary.errors import BadInput, NotFound, NotPossible, Stale
 from notary.lifecycle import Role, State
 from notary.models import Case, Draft, Person, Remark
@@ -145,6 +145,7 @@ def _approval_page(case_id: UUID, errors: dict[str, str], remarks: str = "") -> 
         if case.state != State.APPROVAL:
             raise NotPossible(_("这个案子不在等审批。"))
         newest = _draft_of(db, case)
+        party = filing.party_of(db, case)
         instrument, signature = showing.newest(db, case, "instrument"), showing.signature_of(db, case, "instrument")
         interview = hearing.last_complete(db, case)
         face = identifying.last_face_check(db, interview) if interview else None
@@ -152,7 +153,8 @@ def _approval_page(case_id: UUID, errors: dict[str, str], remarks: str = "") -> 
         return render_template(
             "deed/approval.html", case=case, me=me, errors=errors, remarks=remarks, draft=newest,
             unusual=drafting.unusual(db, case), runs=drafting.difference(newest), changes=len(changed),
-            points=drafting.points_of(db, case), party=filing.party_of(db, case), matter=filing.matter_of(case),
+            points=drafting.points_of(db, case), party=party, matter=filing.matter_of(case),
+            born=words.deed_day(party.birth, "zh") if party.birth else "",
             findings=[(drafting.finding_words(key), newest.findings.get(key, "")) for key in drafting.FINDINGS],
             notary=db.get(Person, case.notary_id), author=db.get(Person, newest.by), paper=instrument,
             minutes=showing.newest(db, case, "minutes"), signature=signature, face=face,

@@ -204,6 +204,7 @@ def _declare_page(db: Session, case: Case, errors: dict[str, str]) -> str:
         **about(db, case),
         **_place(db, case, "declare"),
         given=office.declared(case),
+        cares=[(flag, terms.care_words(flag)) for flag in terms.CARE],
         errors=errors,
     )
 

@@ -274,5 +274,7 @@ public.add_app_template_filter(_in_language(lambda text, language: text.to(langu
 public.add_app_template_filter(_phrases, "phrases")
 public.add_app_template_filter(_in_language(words.day), "day")
 public.add_app_template_filter(_in_language(words.moment), "moment")
+public.add_app_template_filter(_in_language(words.written_day), "written_day")
+public.add_app_template_filter(words.minute, "minute")
 public.add_app_template_filter(_in_language(words.short_day), "short_day")
 public.add_app_template_filter(_in_language(words.weekday), "weekday")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -210,7 +211,11 @@ class World:
         return self.touch(bob, self.passkeys[login], "/desk/seal/options", "/desk/seal", cases=cases)
 
     def work(self):
-        """Lets a worker do every job that is due."""
+        """Lets a worker do every job that is due; in a thread of its own, since Playwright's loop may run in this one."""
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(self._work).result()
+
+    def _work(self):
         jobs.load()
         jobs.use(self.parts)
         connector = procrastinate.PsycopgConnector(

@@ -1,54 +1,31 @@
 """The same pages in a real Chromium: no accessibility fault, no sideways scroll, and what needs script works."""
 
-import os
 import re
-import shutil
 import threading
+import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
-from walking import ALICE, MALLORY, Visitor, desk, fill, new_case, photo
-from werkzeug.serving import make_server
+import sqlalchemy as sa
+from walking import ALICE, MALLORY, PASSWORD, Visitor, desk, fill, new_case, photo
 
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
-pytestmark = pytest.mark.browser
+from notary.models import Person
+from notary.office import staff
+from tests.looking import FAKE_DEVICES, Looking, browse, running_chromium, served
 
-
-FAKE_DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
 
 
 @pytest.fixture(scope="module")
 def chromium():
     """A Chromium whose camera and microphone are its own test pattern and beep."""
-    with sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", *FAKE_DEVICES]
-        )
+    with running_chromium(*FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def origin(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    runner = threading.Thread(target=server.serve_forever, daemon=True)
-    runner.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    runner.join()
-    server.server_close()
-
-
-def browse(chromium, origin, who, lang="zh", look="light", width=390, **options):
-    """A Chromium page that is logged in as `who`."""
-    context = chromium.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce", **options)
-    chosen = {"lang": lang, "theme": "dark" if look == "dark" else "light", "size": look}
-    chosen |= {name: who.client.get_cookie(name).value for name in ("yz", "session") if who.client.get_cookie(name)}
-    context.add_cookies([{"name": k, "value": v, "url": origin} for k, v in chosen.items()])
-    return context.new_page()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture
@@ -88,35 +65,90 @@ def stage(visit, app, parts):
     )  # fmt: skip
 
 
-LOOKS = (("zh", "light"), ("en", "dark"), ("zh", "elder"))
+@pytest.mark.req("L01")
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, origin, stage):
+    looking = Looking(chromium, origin)
+    for turn, (who, paths) in enumerate(stage):
+        for number, path in enumerate(paths):
+            looking.at(f"journey-{turn}{number:02d}", path, who.client)
+
+    looking.found_nothing()
+
+
+def sending(**fields):
+    """Fills the fields, by their names, and sends the form they stand in."""
+
+    def then(page):
+        for name, value in fields.items():
+            page.locator(f"[name={name}]").fill(value)
+        page.locator(f"main form:has([name={next(iter(fields))}]) button:not([type=button])").first.click()
+        page.wait_for_load_state()
+
+    return then
+
+
+def add_somebody(page):
+    """Under another name in each look."""
+    sending(login=f"new-{time.monotonic_ns()}", name="新同事")(page)
 
 
 @pytest.mark.req("L01")
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, origin, stage):
-    """Each page in one of the looks, in turn; with SHOTS=folder in all of them, and photographed."""
-    axe, faults, shots = Axe(), [], os.environ.get("SHOTS")
-    for turn, (who, paths) in enumerate(stage):
-        for number, (lang, look) in enumerate(LOOKS):
-            page = browse(chromium, origin, who, lang, look)
-            for at in range(0 if shots else number, len(paths), 1 if shots else len(LOOKS)):
-                page.goto(origin + paths[at])
-                found = axe.run(page, options=RULES).response["violations"]
-                faults += [f"{paths[at]} {look}: {v['id']}: {v['nodes'][0]['html'][:160]}" for v in found]
-                for width in (1280, 320, 390):
-                    page.set_viewport_size({"width": width, "height": 800})
-                    wide = page.evaluate("document.documentElement.scrollWidth")
-                    if wide > width:
-                        faults.append(f"{paths[at]} {look}: {wide} wide at {width}")
-                    if shots and width != 320:
-                        page.screenshot(path=f"{shots}/{turn}{at:02d}-{lang}-{look}-{width}.png", full_page=True)
-            page.context.close()
+def test_the_doors_and_rooms_of_the_staff_can_be_used_by_everybody(chromium, origin, visit, parts):
+    looking, people = Looking(chromium, origin), {}
+    for login in ("zhoumin", "wangshu", "hejie", "guanli", "chenjing"):
+        people[login] = visit().enrol(login)
+        looking.at(f"staff-home-{login}", "/staff/", people[login].client)
+    at_door = visit()
+    at_door.post("/staff/login", {"login": "chenjing", "password": PASSWORD}, page="/staff/login")
+    with parts.db.begin() as db:
+        rows = {one.login: one for one in db.scalars(sa.select(Person))}
+        token = staff.enrolment_link(db, rows["liyuan"], parts.clock())
+    looking.at("staff-login", "/staff/login")
+    looking.at("staff-login-wrong", "/staff/login", then=sending(login="chenjing", password="wrong"))
+    looking.at("staff-totp", "/staff/totp", at_door.client)
+    looking.at("staff-totp-wrong", "/staff/totp", at_door.client, then=sending(code="000000"))
+    looking.at("staff-enrol", f"/staff/enrol/{token}")
+    looking.at("staff-enrol-wrong", f"/staff/enrol/{token}", then=sending(password="short", again="shorter", code="1"))
+    looking.at("staff-passkeys", "/staff/passkeys", people["chenjing"].client)
+    people["guanli"].post(f"/staff/people/{rows['zhoumin'].id}/recover", {"reason": "手机掉进河里，当面核对了工作证"})
+    looking.at("staff-people", "/staff/people", people["wangshu"].client)
+    looking.at("staff-people-admin", "/staff/people", people["guanli"].client)
+    looking.at("staff-link", "/staff/people", people["guanli"].client, then=add_somebody)
+    looking.at("desk-today", "/desk/today", people["guanli"].client)
+    looking.at("desk-queue-empty", "/desk/", people["chenjing"].client)
+    looking.at("desk-refused", "/desk/banks/", people["chenjing"].client, then=lambda page: None)
+    looking.at(
+        "desk-bank-key",
+        "/desk/banks/",
+        people["guanli"].client,
+        then=lambda page: page.locator("form[action$=key] button").first.click(),
+    )
 
-    assert not faults, "\n".join(faults)
+    looking.found_nothing()
+
+
+@pytest.mark.req("L01")
+def test_what_a_form_answers_can_be_used_by_everybody(chromium, origin, visit, alice_applies):
+    looking, alice = Looking(chromium, origin), alice_applies
+    case = fill(alice, new_case(alice))
+    gaps = new_case(alice)
+    looking.at("public-guide-gaps", "/guide", then=lambda page: page.locator("main form button").first.click())
+    looking.at("public-guide-end", "/guide?what=other")
+    looking.at("public-called", "/call", then=sending(phone="13700137000"))
+    looking.at("public-call-gaps", "/call", then=sending(phone="12"))
+    looking.at("public-login-gaps", "/login", then=sending(phone="12"))
+    looking.at("public-login-code", "/login", then=sending(phone="13700137001"))
+    looking.at("public-outbox", "/outbox")
+    looking.at("journey-who-gaps", f"{gaps}/who", alice.client, then=sending(name="", id_number="123"))
+    looking.at("journey-loan-gaps", f"{gaps}/form/loan", alice.client, then=sending(principal="很多"))
+    looking.at("journey-submitted", case, alice.client)
+
+    looking.found_nothing()
 
 
 def test_a_photo_goes_up_with_a_bar_and_a_refusal_stands_beside_it(chromium, origin, alice_applies):
     case = new_case(alice_applies)
-    page = browse(chromium, origin, alice_applies)
+    page = browse(chromium, origin, alice_applies.client)
     page.goto(f"{origin}{case}/card")
     card = page.locator("#m-id-front")
     card.locator("input[type=file]").set_input_files(
@@ -138,7 +170,7 @@ def test_a_photo_goes_up_with_a_bar_and_a_refusal_stands_beside_it(chromium, ori
 
 
 def test_times_are_shown_where_the_browser_is(chromium, origin, accepted, alice_applies):
-    page = browse(chromium, origin, alice_applies, timezone_id="America/Toronto")
+    page = browse(chromium, origin, alice_applies.client, timezone_id="America/Toronto")
     page.goto(f"{origin}{accepted}/book")
     page.wait_for_url("**zone=America*")
     assert "多伦多" in page.locator("main").inner_text()
@@ -151,7 +183,7 @@ def test_times_are_shown_where_the_browser_is(chromium, origin, accepted, alice_
 
 def test_the_waiting_page_moves_on_by_itself(chromium, origin, accepted, alice_applies, bob_notarizes):
     alice_applies.post(f"{accepted}/queue")
-    page = browse(chromium, origin, alice_applies)
+    page = browse(chromium, origin, alice_applies.client)
     page.goto(f"{origin}{accepted}/waiting")
     bob_notarizes.post(desk(accepted) + "/claim")
     page.get_by_text("约好的时间").wait_for(timeout=15_000)
@@ -160,7 +192,7 @@ def test_the_waiting_page_moves_on_by_itself(chromium, origin, accepted, alice_a
 
 @pytest.mark.req("C01")
 def test_the_check_of_a_phone_reaches_the_case(chromium, origin, accepted, alice_applies, zhou_assists):
-    page = browse(chromium, origin, alice_applies)
+    page = browse(chromium, origin, alice_applies.client)
     page.goto(f"{origin}{accepted}/device-check")
     for part in ("camera", "microphone"):
         page.locator(f"[data-check={part}] [data-start]").click()
@@ -176,7 +208,7 @@ def test_the_check_of_a_phone_reaches_the_case(chromium, origin, accepted, alice
 
 def test_without_script_the_paper_form_is_a_plain_form(chromium, origin, alice_applies):
     case = new_case(alice_applies)
-    page = browse(chromium, origin, alice_applies, java_script_enabled=False)
+    page = browse(chromium, origin, alice_applies.client, java_script_enabled=False)
     page.goto(f"{origin}{case}/card")
     page.locator("#m-id-front input[type=file]").set_input_files(
         {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo()}
