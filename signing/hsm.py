@@ -1,0 +1,153 @@
+"""Keys in a hardware module: the same `Signer` as a key file, behind PKCS#11 (OASIS, version 2.40).
+
+The private key never leaves the module: it is made there, cannot be read out, and signs SHA-256 digests with CKM_ECDSA. One
+session stays open, since a login costs a hundred times a signature; a module that was unplugged or restarted is opened anew
+once, and what fails twice is an OSError, so that the caller tries the whole act again later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+CURVE = "secp256r1"
+SIZE = 32
+
+
+class BadToken(ValueError):
+    """The module, the token, the PIN or the key is not what was named; the message says which."""
+
+
+@dataclass
+class Token:
+    """One token of one PKCS#11 module, logged in as its user; safe for threads."""
+
+    module: str
+    label: str
+    pin: str = field(repr=False)
+    _session: Any = field(default=None, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def run(self, work: Callable[[Any], Any]) -> Any:
+        """`work(session)`, once more on a fresh session when the first one is gone. Raises OSError, BadToken."""
+        import pkcs11
+
+        with self._lock:
+            for last in (False, True):
+                try:
+                    return work(self._open())
+                except BadToken:
+                    raise
+                except pkcs11.exceptions.PKCS11Error as wrong:
+                    self.close()
+                    if last:
+                        raise OSError(f"the hardware module failed: {type(wrong).__name__}") from wrong
+        raise AssertionError("unreachable")
+
+    def _open(self) -> Any:
+        import pkcs11
+
+        if self._session is not None:
+            return self._session
+        try:
+            library = pkcs11.lib(self.module)
+        except (RuntimeError, OSError, pkcs11.exceptions.PKCS11Error) as wrong:
+            raise BadToken(f"{self.module}: no PKCS#11 module") from wrong
+        try:
+            token = library.get_token(token_label=self.label)
+            self._session = token.open(user_pin=self.pin, rw=True)
+        except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.MultipleTokensReturned) as wrong:
+            raise BadToken(f"{self.label}: no such token, or two of that name") from wrong
+        except pkcs11.exceptions.PinIncorrect as wrong:
+            raise BadToken(f"{self.label}: the PIN is wrong") from wrong
+        return self._session
+
+    def close(self) -> None:
+        with self._lock:
+            session, self._session = self._session, None
+            if session is not None:
+                with contextlib.suppress(Exception):  # a session of a module that is gone cannot be closed
+                    session.close()
+
+    def make(self, name: str) -> ec.EllipticCurvePublicKey:
+        """A new P-256 key that cannot be read out. FileExistsError where one has that name."""
+        import pkcs11
+        from pkcs11.util.ec import encode_named_curve_parameters
+
+        def work(session: Any) -> ec.EllipticCurvePublicKey:
+            if list(
+                session.get_objects(
+                    {pkcs11.Attribute.LABEL: name, pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}
+                )
+            ):
+                raise FileExistsError(name)
+            domain = session.create_domain_parameters(
+                pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(CURVE)}, local=True
+            )
+            public, _private = domain.generate_keypair(
+                store=True, label=name,
+                private_template={
+                    pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False, pkcs11.Attribute.SIGN: True,
+                },
+            )  # fmt: skip
+            return _public(public)
+
+        found: ec.EllipticCurvePublicKey = self.run(work)
+        return found
+
+    def signer(self, name: str, chain: Sequence[x509.Certificate]) -> HsmSigner:
+        """The key `name` with its chain, leaf first. BadToken where it is not there or not the leaf's."""
+        made = HsmSigner(tuple(chain), self, name)
+        digest = b"\x00" * SIZE
+        leaf = chain[0].public_key()
+        if not isinstance(leaf, ec.EllipticCurvePublicKey) or leaf.curve.name != CURVE:
+            raise BadToken(f"{name}: its certificate is not over a P-256 key")
+        try:
+            leaf.verify(made.sign(digest), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        except InvalidSignature as wrong:
+            raise BadToken(f"{name}: the key is not the one of its certificate") from wrong
+        return made
+
+
+@dataclass(frozen=True)
+class HsmSigner:
+    """`keys.Signer` over a token."""
+
+    chain: tuple[x509.Certificate, ...]
+    token: Token = field(repr=False)
+    name: str
+
+    def sign(self, digest: bytes) -> bytes:
+        import pkcs11
+
+        if len(digest) != SIZE:
+            raise ValueError("a SHA-256 digest has 32 bytes")
+
+        def work(session: Any) -> bytes:
+            try:
+                key = session.get_key(label=self.name, object_class=pkcs11.ObjectClass.PRIVATE_KEY)
+            except (pkcs11.exceptions.NoSuchKey, pkcs11.exceptions.MultipleObjectsReturned) as wrong:
+                raise BadToken(f"{self.name}: no such key in the token, or two of that name") from wrong
+            raw: bytes = key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
+            return raw
+
+        raw: bytes = self.token.run(work)
+        r, s = int.from_bytes(raw[:SIZE], "big"), int.from_bytes(raw[SIZE:], "big")
+        return utils.encode_dss_signature(r, s)
+
+
+def _public(key: Any) -> ec.EllipticCurvePublicKey:
+    from pkcs11.util.ec import encode_ec_public_key
+
+    loaded = serialization.load_der_public_key(encode_ec_public_key(key))
+    if not isinstance(loaded, ec.EllipticCurvePublicKey):
+        raise BadToken("the module made another kind of key")
+    return loaded

@@ -1,0 +1,156 @@
+"""One contract for every place where a key can be: a file, and a module behind PKCS#11 (SoftHSM)."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from signing import keys
+from signing.hsm import BadToken, Token
+
+MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
+PIN, DIGEST = "293857", hashlib.sha256("公证书".encode()).digest()
+
+
+@pytest.fixture(scope="session")
+def module(tmp_path_factory):
+    """SoftHSM with a fresh token; its library reads the variable when it is loaded first."""
+    found = next((one for one in MODULES if Path(one).exists()), None)
+    assert found, "SoftHSM is missing: make tools"
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "conf").write_text(
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
+    command = [
+        shutil.which("softhsm2-util"),
+        "--init-token",
+        "--free",
+        "--label",
+        "office",
+        "--so-pin",
+        "776655",
+        "--pin",
+        PIN,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return found
+
+
+@pytest.fixture
+def token(module):
+    made = Token(module, "office", PIN)
+    yield made
+    made.close()
+
+
+def authority():
+    """A root and what it says of a leaf's key."""
+    root_key = ec.generate_private_key(ec.SECP384R1())
+    name = keys.name_of("样例公证处", "TEST Root")
+    now = datetime.now(UTC)
+    root = keys.certificate(name, root_key, None, root_key, now, 90, ca=1, url="http://localhost/pki")
+    return root, root_key, now
+
+
+def in_file(_token):
+    root, root_key, now = authority()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = keys.name_of("样例公证处", "seal")
+    leaf = keys.certificate(name, key, root, root_key, now, 30, role=keys.OFFICE, url="http://localhost/pki")
+    return keys.FileSigner((leaf, root), key)
+
+
+def in_module(token):
+    root, root_key, now = authority()
+    name = f"seal-{os.urandom(4).hex()}"
+    public = token.make(name)
+
+    class Inside:
+        """As much of a key as a certificate asks for."""
+
+        def public_key(self):
+            return public
+
+    subject = keys.name_of("样例公证处", "seal")
+    leaf = keys.certificate(subject, Inside(), root, root_key, now, 30, role=keys.OFFICE, url="http://localhost/pki")
+    return token.signer(name, (leaf, root))
+
+
+@pytest.fixture(params=[in_file, in_module], ids=["file", "pkcs11"])
+def signer(request, token):
+    return request.param(token)
+
+
+@pytest.mark.req("K08")
+def test_a_signature_is_der_over_exactly_this_digest(signer):
+    key = signer.chain[0].public_key()
+    signature = signer.sign(DIGEST)
+    key.verify(signature, DIGEST, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+    assert signature[0] == 0x30
+    with pytest.raises(InvalidSignature):
+        key.verify(signature, hashlib.sha256(b"another").digest(), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 64])
+def test_what_is_no_digest_is_refused(signer, size):
+    with pytest.raises(ValueError, match="32 bytes"):
+        signer.sign(bytes(size))
+
+
+def test_a_hundred_signatures_all_hold_and_the_key_shows_in_no_repr(signer):
+    key = signer.chain[0].public_key()
+    for n in range(100):
+        digest = hashlib.sha256(bytes([n])).digest()
+        key.verify(signer.sign(digest), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+    assert PIN not in repr(signer)
+
+
+@pytest.mark.req("K08")
+def test_a_key_in_the_module_cannot_be_read_out(token):
+    import pkcs11
+
+    signer = in_module(token)
+
+    def read(session):
+        key = session.get_key(label=signer.name, object_class=pkcs11.ObjectClass.PRIVATE_KEY)
+        assert key[pkcs11.Attribute.SENSITIVE]
+        assert not key[pkcs11.Attribute.EXTRACTABLE]
+        return key[pkcs11.Attribute.VALUE]
+
+    with pytest.raises(OSError, match="AttributeSensitive"):
+        token.run(read)
+
+
+def test_a_session_that_is_gone_is_opened_anew(token):
+    signer = in_module(token)
+    token._session.close()
+    signer.chain[0].public_key().verify(signer.sign(DIGEST), DIGEST, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+
+
+def test_another_token_another_pin_another_key_and_no_module_are_told_apart(module, token):
+    signer = in_module(token)
+    with pytest.raises(BadToken, match="no PKCS#11 module"):
+        Token("/nowhere/lib.so", "office", PIN).make("x")
+    with pytest.raises(BadToken, match="no such token"):
+        Token(module, "another", PIN).make("x")
+    with pytest.raises(BadToken, match="no such key"):
+        token.signer("missing", signer.chain)
+    with pytest.raises(BadToken, match="not the one of its certificate"):
+        token.signer(signer.name, in_module(token).chain)
+    with pytest.raises(FileExistsError):
+        token.make(signer.name)
+
+
+def test_a_wrong_pin_is_said_to_be_one(module, token):
+    token.close()  # a user who is logged in already is not asked for the PIN again
+    with pytest.raises(BadToken, match="PIN"):
+        Token(module, "office", "000000").make("x")
