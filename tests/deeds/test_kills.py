@@ -1,6 +1,6 @@
 """SIGKILL at any moment between number and deed: none twice, none missing without a void entry, all issued whole.
 
-A kill counts only when the number was reserved before it and is reserved after it. Moments are drawn over the length
+A kill counts only when it leaves the job's work undone and the number reserved. Moments are drawn over the length
 that the job had in this very run, thickly around its commit. A seed that failed is run again with SEED=...
 """
 
@@ -86,12 +86,12 @@ class Tally:
         self.run(world, job, number, None)
 
     def kill(self, world, job, number, earliest=0.0, latest=0.9):
-        """One try, at a moment between two shares of the job's length. It counts if the job died, and its number is
-        reserved as before."""
-        assert state(world, number) == NumberState.RESERVED
+        """One try, at a moment between two shares of the job's length. It counts if the job died with its work undone,
+        the number as reserved as before."""
+        assert not done(world, job, number)
         after = self.chance.uniform(earliest, latest)
         kind, died = self.run(world, job, number, after)
-        still = state(world, number) == NumberState.RESERVED
+        still = not done(world, job, number)
         check(world)
         self.kills[kind, min(9, int(10 * after))] += died and still
         self.late += died and not still
@@ -101,9 +101,12 @@ class Tally:
         return sum(self.kills.values())
 
 
-def state(world, number):
+def done(world, job, number):
+    """Whether the job's own commit stands: nothing is left for it to do. A number is reserved until the last of them."""
     with world.parts.db() as db:
-        return db.scalar(sa.select(Number.state).where(Number.id == number))
+        row = db.get_one(Number, number)
+    assert row.state in (NumberState.RESERVED, NumberState.ISSUED)
+    return row.state == NumberState.ISSUED if job == "issue-deed" else bool(row.body_sha256)
 
 
 @contextmanager
@@ -145,20 +148,18 @@ def live(world, tally):
 
     def render_it(number):
         for _n in range(RENDERING if tally.known("render-body", number) else 0):
-            tally.kill(world, "render-body", number, latest=0.95)
-        tally.let_through(world, "render-body", number)
+            if not done(world, "render-body", number):
+                tally.kill(world, "render-body", number)
+        if not done(world, "render-body", number):
+            tally.let_through(world, "render-body", number)
 
     def issue_it(number):
         """Deaths before the commit, then a few closely around it, until the deed stands."""
         for n in range(ISSUING):
-            if (
-                tally.total < KILLS
-                and tally.known("issue-deed", number)
-                and state(world, number) == NumberState.RESERVED
-            ):
+            if tally.total < KILLS and tally.known("issue-deed", number) and not done(world, "issue-deed", number):
                 near = n >= ISSUING - ROUND_COMMIT
                 tally.kill(world, "issue-deed", number, *((0.85, 1.25) if near else (0.0, 0.9)))
-        if state(world, number) == NumberState.RESERVED:
+        if not done(world, "issue-deed", number):
             tally.let_through(world, "issue-deed", number)
         assert tally.worker(world, "issue-deed", number, None).ended == 0  # a deed that stands is not made again
 
