@@ -59,6 +59,9 @@ class Settings:
     """MESSENGER_URL: the SMS gateway of the office, HTTPS."""
     stamp_urls: tuple[str, ...] = ()
     """STAMP_URLS: RFC 3161 services, comma between; empty means the built-in test service."""
+    status_urls: tuple[str, ...] = ()
+    """STATUS_URLS: our own OCSP services, comma between, asked before the addresses in the certificates; empty means
+    the built-in service in a trial, the addresses in the certificates alone in production."""
 
     @property
     def trial(self) -> bool:
@@ -97,6 +100,7 @@ class Settings:
             messenger=_choice(env, "MESSENGER", "outbox", ("outbox", "webhook")),
             messenger_url=env.get("MESSENGER_URL", ""),
             stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
+            status_urls=tuple(u for u in env.get("STATUS_URLS", "").split(",") if u),
         )
         settings.refuse_insecure()
         return settings

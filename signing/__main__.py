@@ -1,4 +1,4 @@
-"""python -m signing verify | sign | tsa"""
+"""python -m signing verify | sign | tsa | status"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,10 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     t.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds tsu.pem and nothing else")
     t.add_argument("--port", type=int, required=True, help="0 takes a free one")
     t.add_argument("--passphrase-file", type=Path, help="else the variable TSA_PASSPHRASE")
-    verbs.add_parser("examine")  # the child's side of verify
+    r = verbs.add_parser("status", help="test status service (OCSP and lists) on loopback")
+    r.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds ocsp.pem and nothing else")
+    r.add_argument(
+        "--authority", type=Path, required=True, metavar="DIR", help="certificates.json, root.crl, issuing.crl"
+    )
+    r.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    r.add_argument("--passphrase-file", type=Path, help="else the variable STATUS_PASSPHRASE")
+    verbs.add_parser("second")  # the child's side of verify
     args = parser.parse_args(argv)
     try:
-        return {"verify": _verify, "sign": _sign, "tsa": _tsa, "examine": _examine}[args.verb](args)
+        return ACTS[args.verb](args)
     except OSError as wrong:
         print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
         return USAGE
@@ -89,26 +97,49 @@ def _tsa(args: Any) -> int:
     from signing.keys import load_stamp_unit
     from signing.tsa import StampUnit, server
 
-    if args.passphrase_file:
-        passphrase = args.passphrase_file.read_bytes().strip()
-    else:
-        passphrase = os.environ.pop("TSA_PASSPHRASE", "").encode()
     try:
-        unit = StampUnit(load_stamp_unit(args.keys, passphrase))
+        unit = StampUnit(load_stamp_unit(args.keys, _passphrase(args, "TSA_PASSPHRASE")))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
-    with server(unit, args.port) as door:
+    return _serve(server(unit, args.port))
+
+
+def _status(args: Any) -> int:
+    from signing.keyfile import BadKeyFile
+    from signing.responder import load, server
+
+    try:
+        responder = load(args.keys, args.authority, _passphrase(args, "STATUS_PASSPHRASE"))
+    except BadKeyFile as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    return _serve(server(responder, args.port))
+
+
+def _passphrase(args: Any, variable: str) -> bytes:
+    if args.passphrase_file:
+        raw: bytes = args.passphrase_file.read_bytes()
+        return raw.strip()
+    return os.environ.pop(variable, "").encode()
+
+
+def _serve(door: ThreadingHTTPServer) -> int:
+    """Says its address on stdout, then answers until it is told to end."""
+    with door:
         print(f"http://127.0.0.1:{door.server_address[1]}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             door.serve_forever()
     return 0
 
 
-def _examine(_args: Any) -> int:
-    from signing.verify import child_main
+def _second(_args: Any) -> int:
+    from signing.second import child_main
 
     return child_main()
+
+
+ACTS = {"verify": _verify, "sign": _sign, "tsa": _tsa, "status": _status, "second": _second}
 
 
 if __name__ == "__main__":

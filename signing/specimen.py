@@ -37,7 +37,7 @@ def deed(facts: Mapping[str, Any]) -> bytes:
     marked = {**facts, "test": True}
     house = authority(marked["office"]["name"])
     notary = house.notary(marked["notary"]["name"], marked["notary"].get("id"))
-    return pades.seal(render.deed(marked), notary, house.seal, house.stamper)
+    return pades.seal(render.deed(marked), notary, house.seal, house.stamper, house.status)
 
 
 def vary(facts: Mapping[str, Any], no: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from notary.seal.journal import Journal
 from notary.seal.people import People
 from notary.seal.refusals import (
     BadRequest,
+    CertificateRevoked,
     NotActivated,
     NotApproved,
     NotFit,
@@ -26,14 +27,17 @@ from notary.seal.refusals import (
     OtherBody,
     SealError,
     StampDown,
+    StatusDown,
     TooMany,
 )
 from signing import pades
 from signing.body import BadBody, inside
+from signing.evidence import Revoked
 from signing.keyfile import BadKeyFile, write_whole
 from signing.keys import AttestKey, Signer
 from signing.lint import lint
 from signing.stamp import NoStamp, Stamper
+from signing.status import NoStatus, Status
 from signing.verify import Trust, examine
 
 PER_MINUTE = 3
@@ -64,6 +68,7 @@ class Vault:
     people: People
     cases: CaseReader
     stamper: Stamper
+    status: Status
     spool: Path
     test_keys: bool
     console: Callable[[str], None]
@@ -118,9 +123,13 @@ class Vault:
         if case.number not in self.journal.numbers:
             self.journal.write("signing", self.now(), number=case.number, body=digest)
         try:
-            deed = pades.seal(body, self.keys.notaries[case.notary_id], self.keys.office, self.stamper)
+            deed = pades.seal(body, self.keys.notaries[case.notary_id], self.keys.office, self.stamper, self.status)
         except NoStamp as wrong:
             raise StampDown(str(wrong)) from None
+        except NoStatus as wrong:
+            raise StatusDown(str(wrong)) from None
+        except Revoked as wrong:
+            raise CertificateRevoked(problems=(str(wrong),)) from None
         verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
         if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
             raise SealError("the deed would not verify", (verdict.sentence["en"],))
