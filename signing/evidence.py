@@ -176,13 +176,17 @@ def read_list(raw: bytes, cert: x509.Certificate, issuer: x509.Certificate) -> W
 def _list_of(raw: bytes, issuer: x509.Certificate) -> x509.CertificateRevocationList:
     try:
         found = x509.load_der_x509_crl(raw)
+        if found.issuer != issuer.subject:
+            raise BadEvidence("a list of somebody else")
         signed = found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
         odd = [e.oid for e in found.extensions if e.critical]
+    except BadEvidence:
+        raise
     except (*UNREADABLE, x509.ExtensionNotFound):
         raise BadEvidence("no list") from None
-    if found.issuer != issuer.subject or not signed or not usage.crl_sign or odd:
-        raise BadEvidence("a list of somebody else, of a part, or indirect")
+    if not signed or not usage.crl_sign or odd:
+        raise BadEvidence("a list signed by somebody else, of a part, or indirect")
     if not isinstance(found.signature_hash_algorithm, DIGESTS) or found.next_update_utc is None:
         raise BadEvidence("a list with a weak digest or without end")
     return found

@@ -48,7 +48,8 @@ def exchange(url: str, body: bytes | None, sends: str, expects: str, *, limit: i
         path = (where.path or "/") + (f"?{where.query}" if where.query else "")
         got = _ask(line, where.hostname, port, path, body, sends, expects, limit)
     except (OSError, http.client.HTTPException, ValueError) as wrong:
-        raise NoAnswer("too slow" if over.is_set() else f"broken off: {type(wrong).__name__}") from None
+        slow = over.is_set() or isinstance(wrong, TimeoutError)
+        raise NoAnswer("too slow" if slow else f"broken off: {type(wrong).__name__}") from None
     finally:
         watchman.cancel()
         line.close()

@@ -40,6 +40,7 @@ class Expired(BadPath):
     """There is a chain, but not at that time."""
 
 
+@lru_cache(maxsize=512)  # at most 10 MB; the same certificates stand in every deed of an office
 def load(raw: bytes) -> x509.Certificate:
     """A certificate all of whose parts can be read, at most LARGEST bytes. ValueError: parts are read lazily, and
     a damaged one would else surface anywhere."""

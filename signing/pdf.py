@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -86,6 +86,8 @@ class Revision:
 class File:
     data: bytes
     revisions: tuple[Revision, ...]
+    _read: dict[int, tuple[int, Any, int]] = field(default_factory=dict, repr=False)
+    """Objects read so far, by offset; nobody changes what `get` gives him."""
 
     def get(self, ref: Any, revision: int = -1) -> Any:
         """What a reference points to as of a revision (from 0; -1: the last); anything else is itself."""
@@ -99,6 +101,14 @@ class File:
 
     def object_at(self, at: int, number: int) -> tuple[Any, int]:
         """-> (value, offset behind `endobj`)."""
+        if at not in self._read:
+            self._read[at] = (number, *self._object_at(at, number))
+        found, value, end = self._read[at]
+        if found != number:
+            raise BadPdf("two numbers for one object")
+        return value, end
+
+    def _object_at(self, at: int, number: int) -> tuple[Any, int]:
         head = HEADER.match(self.data, at)
         if head is None or int(head[1]) != number:
             raise BadPdf("no such object there")

@@ -89,7 +89,7 @@ def test_a_container_carries_no_room_that_it_does_not_need(deed):
 # ---- years later
 
 
-@pytest.mark.req("G11")
+@pytest.mark.req("H03")
 def test_a_renewed_deed_outlives_the_certificates_of_who_signed(renewed, trust, bob):
     data, when = renewed
     assert bob.chain[0].not_valid_after_utc < when
