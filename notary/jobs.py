@@ -68,4 +68,5 @@ def load() -> None:
     import notary.office.identifying
     import notary.office.issuing
     import notary.office.messages
+    import notary.office.renewing
     import notary.office.reviewing  # noqa: F401

@@ -59,3 +59,12 @@ def finish_deeds(timestamp: int) -> None:
     from notary.office import issuing
 
     issuing.finish(jobs.here())
+
+
+@jobs.queue.periodic(cron="20 3 * * *")
+@jobs.queue.task(name="renew-stamps", queueing_lock="renew-stamps")
+def renew_stamps(timestamp: int) -> None:
+    """Deeds whose archive stamp is a year old get a new one."""
+    from notary.office import renewing
+
+    renewing.enqueue_due(jobs.here())

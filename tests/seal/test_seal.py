@@ -23,6 +23,7 @@ from notary.seal.journal import BadJournal, Journal
 from notary.seal.process import Door, answer
 from notary.seal.refusals import (
     BadRequest,
+    CertificateRevoked,
     NotActivated,
     NotApproved,
     NotEnrolled,
@@ -32,14 +33,15 @@ from notary.seal.refusals import (
     Refused,
     SealDown,
     StampDown,
+    StatusDown,
     TooMany,
 )
 from notary.seal.serve import open_vault
+from signing import issued, render
 from signing import keys as signing_keys
-from signing import render
 from signing.responder import load
 from signing.stamp import LocalStamper, NoStamp
-from signing.status import LocalStatus
+from signing.status import LocalStatus, NoStatus
 from signing.tsa import StampUnit
 from signing.verify import Trust, examine
 
@@ -300,6 +302,41 @@ def test_without_a_stamp_the_act_stays_good(world):
         world.client.issue("c1", body, world.act("c1"))
     world.vault.stamper = world.stamper
     assert world.verdict(world.client.issue("c1", body)) == "valid"
+
+
+def test_without_status_or_with_a_revoked_certificate_the_act_stays_good_and_nothing_is_signed(world):
+    body = world.approve("c1", "（2026）渝示证字第1号")
+
+    class Down:
+        def gather(self, paths):
+            raise NoStatus("down")
+
+    world.vault.status = Down()
+    with pytest.raises(StatusDown):
+        world.client.issue("c1", body, world.act("c1"))
+    world.vault.status = world.status
+    serial = world.vault.keys.notaries["notary-1"].chain[0].serial_number
+    signing_keys.revoke(world.folder, b"pw", serial)
+    with pytest.raises(CertificateRevoked):
+        world.client.issue("c1", body)
+    book = issued.book_of(world.folder)
+    book.write_text(json.dumps({f"{s:x}": None for s in issued.read(world.folder)}))
+    assert world.verdict(world.client.issue("c1", body)) == "valid"
+
+
+def test_a_deed_is_renewed_without_any_act_and_nothing_else_is(world):
+    body = world.approve("c1", "（2026）渝示证字第1号")
+    deed = world.client.issue("c1", body, world.act("c1"))
+    lines = len((world.folder / "journal" / "seal.jsonl").read_bytes().splitlines())
+    renewed = world.client.renew(deed)
+    assert renewed.startswith(deed)
+    assert len(renewed) > len(deed)
+    assert world.verdict(renewed) == "valid"
+    assert world.verdict(world.client.renew(renewed)) == "valid"
+    assert len((world.folder / "journal" / "seal.jsonl").read_bytes().splitlines()) == lines
+    for other in (body, deed[:-1], deed + b" ", b"", deed.replace(b"NotarySig", b"NotarySix")):
+        with pytest.raises(NotFit):
+            world.client.renew(other)
 
 
 def test_a_console_code_stands_in_with_test_keys(world):
