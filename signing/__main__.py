@@ -73,6 +73,8 @@ def _verify(args: Any) -> int:
         print(f"  {step.no}. {step.name}: {step.outcome}" + (f" ({step.detail})" if step.detail else ""))
     for one in verdict.signers:
         print(f"  {one.role}: {one.name}, {one.stamped_at}")
+    if verdict.known_at:
+        print(f"  certificates good as known on {verdict.known_at}; last document stamp {verdict.archived_at}")
     return verdict.exit_code
 
 
