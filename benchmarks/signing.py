@@ -33,6 +33,7 @@ if "--stock" in sys.argv:
 
 from signing import facts as facts_room
 from signing import pades, render, second, shape, specimen, steps
+from signing.case import Case
 from signing.keyfile import write_whole
 from signing.throwaway import authority
 from signing.verify import Trust, examine, verify
@@ -114,7 +115,7 @@ def verifying(made: list[tuple[bytes, bytes]], trust: Trust) -> dict[str, dict[s
 
 
 def _without_pages(deed: bytes, trust: Trust) -> None:
-    case = steps.Case(deed, trust, datetime.now(UTC), None)
+    case = Case(deed, trust, datetime.now(UTC), None)
     for act in steps.ACTS:
         if act is not steps.pages:
             act(case)

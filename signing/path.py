@@ -50,6 +50,8 @@ def load(raw: bytes) -> x509.Certificate:
         cert = x509.load_der_x509_certificate(raw)
         _ = (cert.subject, cert.issuer, cert.serial_number, cert.not_valid_before_utc, cert.not_valid_after_utc)
         _ = (cert.public_key(), cert.extensions, cert.signature_hash_algorithm, cert.version)
+        if cert.serial_number <= 0:
+            raise ValueError("serial number")  # RFC 5280 4.1.2.2
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension) as wrong:
         raise ValueError(f"a certificate that cannot be read: {type(wrong).__name__}") from None
     return cert

@@ -16,7 +16,7 @@ from typing import Any
 
 from signing import der, pdf
 from signing.evidence import Evidence
-from signing.pdf import BadPdf, Ref, Stream
+from signing.pdfvalue import BadPdf, Ref, Stream
 from signing.verdict import Refused
 
 NOTARY_FIELD, OFFICE_FIELD, STAMP_FIELD = "NotarySig", "OfficeSeal", "DocumentStamp"

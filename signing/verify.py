@@ -11,7 +11,8 @@ import dataclasses
 import hashlib
 from datetime import UTC, datetime
 
-from signing.steps import ACTS, Case, utc
+from signing.case import Case, utc
+from signing.steps import ACTS
 from signing.trust import BadTrust, Trust
 from signing.verdict import STEPS, Outcome, Reason, Refused, Step, Verdict, Word, sentence
 

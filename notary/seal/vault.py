@@ -31,7 +31,7 @@ from notary.seal.refusals import (
     StatusDown,
     TooMany,
 )
-from signing import pades
+from signing import archive, pades
 from signing.body import BadBody, inside
 from signing.evidence import Revoked
 from signing.keyfile import BadKeyFile, write_whole
@@ -141,7 +141,7 @@ class Vault:
             raise NotFit(problems=(verdict.sentence["en"],))
         with self._services_answer():
             try:
-                renewed = pades.renew(deed, trust.stamps, self.stamper, self.status)
+                renewed = archive.renew(deed, trust.stamps, self.stamper, self.status)
             except BadBody as wrong:
                 raise NotFit(problems=(str(wrong),)) from None
         if (verdict := examine(renewed, trust)).verdict != "valid":

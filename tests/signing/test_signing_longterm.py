@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.x509 import ocsp
 from pyhanko.pdf_utils import generic
 
-from signing import evidence, pades, second, shape, status
+from signing import archive, evidence, hanko, pades, second, shape, status
 from signing.evidence import Evidence, Revoked
 from signing.keys import FileSigner
 from signing.stamp import LocalStamper
@@ -43,7 +43,7 @@ def renewed(deed, house):
     out, when = deed, datetime.now(UTC)
     for _ in range(5):
         when += timedelta(days=360)
-        out = pades.renew(out, (house.root,), *at(house, when))
+        out = archive.renew(out, (house.root,), *at(house, when))
     return out, when
 
 
@@ -83,7 +83,7 @@ def test_a_container_carries_no_room_that_it_does_not_need(deed):
     found = shape.read(deed)
     for one in (found.notary, found.office, *found.stamps):
         _, first, second_, _ = one.ranges
-        assert (second_ - first - 2) // 2 - len(one.der) <= 2 * pades.SPARE
+        assert (second_ - first - 2) // 2 - len(one.der) <= 2 * hanko.SPARE
 
 
 # ---- years later
@@ -115,7 +115,7 @@ def test_a_renewal_that_comes_too_late_is_no_proof(deed, trust, house):
     assert old.not_valid_after_utc < when
     young = _successor(house, when)
     stamper = LocalStamper(StampUnit(young, lambda: when), (house.root,), now=lambda: when)
-    forged = pades.renew(deed, (house.root,), stamper, at(house, when)[1])
+    forged = archive.renew(deed, (house.root,), stamper, at(house, when)[1])
     assert new != old
     assert word(examine(forged, trust, now=when)) == ("unknown", "stamp.expired")
 
@@ -137,7 +137,7 @@ def _successor(house, when) -> FileSigner:
 def test_a_renewal_in_time_by_another_unit_carries_on(deed, trust, house):
     when = later(days=300)
     stamper = LocalStamper(StampUnit(_successor(house, when), lambda: when), (house.root,), now=lambda: when)
-    out = pades.renew(deed, (house.root,), stamper, at(house, when)[1])
+    out = archive.renew(deed, (house.root,), stamper, at(house, when)[1])
     assert word(verify(out, trust, now=when)) == ("valid", None)
 
 
@@ -198,7 +198,7 @@ def test_revoked_later_stays_valid_also_when_the_renewal_says_so(body, fallen):
     deed = pades.seal(body, notary, fallen.seal, fallen.stamper, fallen.status)
     fallen.book[notary.chain[0].serial_number] = later(days=100)
     when = later(days=300)
-    out = pades.renew(deed, (fallen.root,), *at(fallen, when))
+    out = archive.renew(deed, (fallen.root,), *at(fallen, when))
     said = [w for k in shape.read(out).kept for w in evidence.words_on(*notary.chain[:2], ((k, when),))]
     assert [w.revoked is None for w in said] == [True, False]
     assert word(verify(out, trust, now=when)) == ("valid", None)
@@ -209,7 +209,7 @@ def test_a_unit_revoked_since_is_not_renewed_by_itself(deed, fallen, body):
     own = pades.seal(body, notary, fallen.seal, fallen.stamper, fallen.status)
     fallen.book[fallen.stamper.unit.signer.chain[0].serial_number] = later(days=1)
     with pytest.raises(Revoked):
-        pades.renew(own, (fallen.root,), *at(fallen, later(days=300)))
+        archive.renew(own, (fallen.root,), *at(fallen, later(days=300)))
 
 
 # ---- status that proves nothing
@@ -334,12 +334,12 @@ def test_a_stamp_of_an_outside_authority_counts_with_its_root_alone(body, house,
 def put_behind(data, house, when, change, field="DocumentStamp2"):
     """A genuine stamp over one more revision, in which somebody changed something."""
     stamper, words = at(house, when)
-    writer = pades._Writer(io.BytesIO(data))
-    pades._write_dss(writer, words.gather([house.stamper.unit.signer.chain]))
+    writer = hanko.Writer(io.BytesIO(data))
+    archive.write_dss(writer, words.gather([house.stamper.unit.signer.chain]))
     change(writer)
     from pyhanko.sign import signers
 
-    return signers.PdfTimeStamper(pades._Stamps(stamper), field_name=field).timestamp_pdf(writer, "sha256").getvalue()
+    return signers.PdfTimeStamper(hanko.Stamps(stamper), field_name=field).timestamp_pdf(writer, "sha256").getvalue()
 
 
 def _name(text):

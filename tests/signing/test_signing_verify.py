@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from pyhanko.pdf_utils import generic
 from pyhanko.sign import signers
 
-from signing import der, pades, render, second, shape, stamp
+from signing import archive, der, hanko, pades, render, second, shape, stamp
 from signing.body import inside
 from signing.throwaway import authority
 from signing.token import Token
@@ -37,12 +37,12 @@ def ends(data: bytes) -> list[int]:
 
 def stamped(data: bytes, house, attack=None, field=shape.STAMP_FIELD) -> bytes:
     """Anybody can get genuine status answers and a genuine stamp over anything from the trusted authority."""
-    writer = pades._Writer(io.BytesIO(data))
+    writer = hanko.Writer(io.BytesIO(data))
     if attack:
         attack(writer)
     bob = house.notary(EXAMPLE["notary"]["name"], EXAMPLE["notary"]["id"])
-    pades._write_dss(writer, house.status.gather([bob.chain, house.seal.chain, house.stamper.unit.signer.chain]))
-    last = signers.PdfTimeStamper(pades._Stamps(house.stamper), field_name=field)
+    archive.write_dss(writer, house.status.gather([bob.chain, house.seal.chain, house.stamper.unit.signer.chain]))
+    last = signers.PdfTimeStamper(hanko.Stamps(house.stamper), field_name=field)
     return last.timestamp_pdf(writer, "sha256").getvalue()
 
 
@@ -205,7 +205,7 @@ def test_changes_under_a_genuine_new_stamp_are_refused(deed, trust, house, attac
     """Whoever strips the outer stamp may append what he likes and buy a new stamp from the trusted
     authority."""
     base = deed if where == "behind the stamp" else deed[: ends(deed)[1]]
-    writer = pades._Writer(io.BytesIO(base))
+    writer = hanko.Writer(io.BytesIO(base))
     attack(writer)
     if where == "with the stamp":
         forged = stamped(base, house, attack)
@@ -339,7 +339,7 @@ def test_the_second_opinion_turns_valid_into_unknown_and_nothing_else(deed, trus
 def test_a_bomb_in_the_facts_is_refused_and_fills_no_memory(size):
     import zlib
 
-    from signing.pdf import BadPdf, Stream
+    from signing.pdfvalue import BadPdf, Stream
 
     packed = zlib.compress(b"\0" * size, 1)
     held = Stream({"Filter": "FlateDecode"}, packed)
