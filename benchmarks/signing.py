@@ -15,6 +15,7 @@ import io
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -158,11 +159,35 @@ def overhead(made: list[tuple[bytes, bytes]]) -> dict[str, float]:
     }
 
 
+def flips(deed: bytes, trust: Trust, count: int) -> tuple[int, int]:
+    """Every bit of the last container, and `count` bits anywhere -> (tried, accepted) by our own rules."""
+    first, second_ = shape.read(deed).stamps[-1].ranges[1:3]
+    dice = random.Random(7)
+    places = [(at, bit) for at in range(first, second_) for bit in range(8)]
+    places += [(dice.randrange(len(deed)), dice.randrange(8)) for _ in range(count)]
+    accepted = 0
+    for at, bit in places:
+        changed = bytearray(deed)
+        changed[at] ^= 1 << bit
+        accepted += examine(bytes(changed), trust).verdict != "invalid"
+    return len(places), accepted
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deeds", type=int, default=200)
     parser.add_argument("--stock", action="store_true", help="the child's side")
+    parser.add_argument(
+        "--flips", type=int, metavar="N", help="only this: flip single bits of one deed, N beside the last container's"
+    )
     args = parser.parse_args()
+    if args.flips is not None:
+        _, made, trust = issue(1)
+        tried, accepted = flips(made[0][1], trust, args.flips)
+        print(
+            f"{tried} single bits flipped, every one of the last container and {args.flips} anywhere: {accepted} accepted"
+        )
+        return 0
     figures, made, trust = issue(args.deeds)
     if args.stock:
         print(json.dumps(figures))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from signing import der, path
 from signing.der import Node
@@ -196,6 +196,14 @@ def _check_arithmetic(one: Container) -> None:
 
 def _spellings(oid: bytes) -> tuple[bytes, bytes]:
     return der.wrap(der.SEQUENCE, oid), der.wrap(der.SEQUENCE, oid, NULLS)
+
+
+def one_spelling(key: object, value: bytes) -> bytes:
+    """Of the two values s and n - s that make one ECDSA signature (r, s), the lower; others are left as they are."""
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return value
+    r, s = utils.decode_dss_signature(value)
+    return utils.encode_dss_signature(r, min(s, key.curve.group_order - s))
 
 
 def digest_of(name: str, *pieces: bytes | memoryview) -> bytes:

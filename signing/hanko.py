@@ -16,6 +16,7 @@ from pyhanko.stamp import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from signing import asn1_repair
+from signing.cms import one_spelling
 from signing.keys import Signer
 from signing.stamp import Stamper
 from signing.token import Token
@@ -92,4 +93,8 @@ class Stamps(TimeStamper):  # type: ignore[misc]
             raise ValueError("this house stamps over SHA-256")
         token = await asyncio.to_thread(self._stamper.stamp, message_digest)
         self.given.append(token)
-        return asn1_cms.ContentInfo.load(token.der)
+        held = asn1_cms.ContentInfo.load(token.der)
+        # as a document stamp nothing covers it: of the two spellings of its value a verifier takes only this one
+        signer = held["content"]["signer_infos"][0]
+        signer["signature"] = one_spelling(token.signer.public_key(), signer["signature"].native)
+        return held

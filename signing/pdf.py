@@ -14,7 +14,9 @@ from typing import Any
 
 from signing.pdfvalue import BadPdf, Ref, Stream, value_at
 
-MOST_REVISIONS = 64
+MOST_REVISIONS, MOST_OBJECTS, LONGEST = 64, 20_000, 400_000
+"""A deed has some hundred objects; one object without its stream is at most LONGEST bytes. So a crafted file of any
+size is read, or refused, in about the time of a genuine one. ours"""
 HEADER = re.compile(rb"(\d{1,7}) 0 obj[\0\t\n\f\r ]+")
 STREAM = re.compile(rb"[\0\t\n\f\r ]*stream\r?\n")
 END_STREAM = re.compile(rb"\r?\n?endstream[\0\t\n\f\r ]+endobj\n")
@@ -66,7 +68,8 @@ class File:
         head = HEADER.match(self.data, at)
         if head is None or int(head[1]) != number:
             raise BadPdf("no such object there")
-        value, end = value_at(self.data, head.end(), 0)
+        value, length = value_at(self.data[head.end() : head.end() + LONGEST], 0, 0)
+        end = head.end() + length
         if stream := STREAM.match(self.data, end):
             size = value.get("Length") if isinstance(value, dict) else None
             if type(size) is not int or not 0 <= size <= len(self.data):
@@ -130,6 +133,8 @@ def _index(data: bytes, at: int) -> tuple[dict[int, int], dict[str, Any], int]:
     here = at + 5
     while section := SECTION.match(data, here):
         first, count, here = int(section[1]), int(section[2]), section.end()
+        if len(places) + count > MOST_OBJECTS:
+            raise BadPdf("too many objects")
         for number in range(first, first + count):
             entry = ENTRY.match(data, here)
             if entry is None or number in places:
@@ -143,7 +148,8 @@ def _index(data: bytes, at: int) -> tuple[dict[int, int], dict[str, Any], int]:
     word = TRAILER.match(data, here)
     if word is None:
         raise BadPdf("no trailer")
-    trailer, here = value_at(data, word.end(), 0)
+    trailer, length = value_at(data[word.end() : word.end() + LONGEST], 0, 0)
+    here = word.end() + length
     start = START.match(data, here)
     if not isinstance(trailer, dict) or start is None or int(start[1]) != at:
         raise BadPdf("no end of a revision")

@@ -105,14 +105,15 @@ def _array(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
 
 def _string(data: bytes, at: int) -> tuple[bytes, int]:
     """A literal string with balanced brackets and escapes (7.3.4.2)."""
-    out, open_brackets = b"", 1
+    out, open_brackets = bytearray(), 1
     while at < len(data):
         char = data[at : at + 1]
         at += 1
         if char == b"\\":
             octal = OCTAL.match(data, at)
             if octal:
-                out, at = out + bytes((int(octal[0], 8) & 0xFF,)), octal.end()
+                out.append(int(octal[0], 8) & 0xFF)
+                at = octal.end()
                 continue
             char = data[at : at + 1]
             at += 1
@@ -120,6 +121,6 @@ def _string(data: bytes, at: int) -> tuple[bytes, int]:
             continue
         open_brackets += {b"(": 1, b")": -1}.get(char, 0)
         if not open_brackets:
-            return out, at
+            return bytes(out), at
         out += char
     raise BadPdf("a string without end")

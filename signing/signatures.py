@@ -28,6 +28,9 @@ def document_stamps(case: Case) -> str:
     """Arithmetic of all first; then each unit at the time of the next stamp, the last one's now."""
     for one in case.shape.stamps:
         got = _token(case, one.der, _digest("sha256", one, case.data), "document stamp")
+        value = cms.read(one.der, cms.TST_INFO).signature
+        if value != cms.one_spelling(got.signer.public_key(), value):
+            raise Refused("stamp.wrong", "时间戳不成立", "the document stamp is written in another spelling")
         if not {*got.others} <= {*case.pool}:
             # nothing signs this list, so nothing may stand in it that the stamp does not cover elsewhere
             raise Refused("stamp.extra", "时间戳中夹带了别的证书", "the document stamp carries other certificates")

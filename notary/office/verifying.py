@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from notary.models import Bank, Case, Deed, Delivery, Number, Office, Person, Re
 from notary.office import filing, limits, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
-from signing.verify import Trust, verify
+from signing.verify import Trust, examine, verify
 
 
 class NoMatch(Refusal):
@@ -66,13 +67,15 @@ def by_file(
 ) -> Answer:
     """The whole file against the register, and the steps of the machine beside it. Raises TooMany.
 
-    Reading a file costs a second of a child process, so uploads have a limit of their own, right or wrong.
+    A file that the register does not know is judged twice, which costs a second of a child process; so uploads have a
+    limit of their own, right or wrong.
     """
     limits.refuse_if_spent(db, "verify", address, now)
     limits.refuse_if_spent(db, "upload", address, now)
     limits.count(db, "upload", address, now)
-    machine = verify(data, Trust.from_pem(parts.seal.public().trust_pem))
-    deed = renewing.with_hash(db, machine.sha256)
+    deed = renewing.with_hash(db, hashlib.sha256(data).hexdigest())
+    judge = verify if deed is None else examine
+    machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
     if deed is not None:
         return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, "verify", address, now)

@@ -7,17 +7,20 @@ import json
 import random
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms as asn1_cms
 from conftest import EXAMPLE, Each, at
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509 import ocsp
 from pyhanko.pdf_utils import generic
 
-from signing import archive, evidence, hanko, pades, second, shape, status
+from signing import archive, cms, evidence, hanko, pades, second, shape, status, token
 from signing.evidence import Evidence, Revoked
 from signing.keys import FileSigner
 from signing.stamp import LocalStamper
@@ -422,6 +425,67 @@ def test_a_renewed_deed_cut_back_to_an_earlier_stamp_is_the_deed_of_that_day(ren
     assert data[: stamps[0].end] == deed
     for one in stamps[:-1]:
         assert examine(data[: one.end], trust, now=when).verdict == "valid"
+
+
+@pytest.mark.req("C1")
+def test_the_other_spelling_of_the_last_stamps_value_is_refused(body, house, bob, trust):
+    """r and n - s make the same ECDSA signature; nothing signs which of the two stands in the file."""
+    deed = pades.seal(body, bob, house.seal, house.stamper, house.status)
+    last = shape.read(deed).stamps[-1]
+    r, s = utils.decode_dss_signature(cms.read(last.der, cms.TST_INFO).signature)
+    other = utils.encode_dss_signature(r, ec.SECP256R1().group_order - s)
+    held = asn1_cms.ContentInfo.load(last.der)
+    held["content"]["signer_infos"][0]["signature"] = other
+    raw = held.dump().hex().upper().encode()
+    first, second_ = last.ranges[1:3]
+    forged = deed[: first + 1] + raw.ljust(second_ - first - 2, b"0") + deed[second_ - 1 :]
+    assert len(forged) == len(deed)
+    digest = cms.digest_of("sha256", *last.pieces(deed))
+    assert token.check(held.dump(), digest, (house.root,), datetime.now(UTC), others=(house.issuing,))
+    assert word(examine(forged, trust)) == ("invalid", "stamp.wrong")
+
+
+# ---- hostile sizes
+
+
+def _padded(deed, thing):
+    """The genuine deed, and behind it a revision with one object of many bytes and everything else in place."""
+    at = len(deed)
+    body = b"900 0 obj\n" + thing + b"\nendobj\n"
+    before = deed[: deed.rindex(b"%%EOF")].rstrip().rsplit(b"\n", 1)[1]
+    index = at + len(body)
+    tail = b"xref\n0 1\n0000000000 65535 f \n900 1\n%010d 00000 n \n" % at
+    tail += b"trailer\n<< /Size 901 /Root 70 0 R /Prev %s >>\nstartxref\n%d\n%%%%EOF\n" % (before, index)
+    return deed + body + tail
+
+
+@pytest.mark.req("C1")
+@pytest.mark.parametrize(
+    "thing",
+    [
+        b"[" + b"0 " * 5_000_000 + b"]",
+        b"(" + b"x" * 10_000_000 + b")",
+        b"<" + b"3080" * 2_000_000 + b">",
+        b"[" * 5_000_000,
+        b"<<" + b"/A 1" * 2_000_000 + b">>",
+        b"<< /Length 9000000 >>\nstream\n" + b"0" * 9_000_000 + b"\nendstream",
+    ],
+)
+def test_no_file_of_any_size_keeps_the_verifier_busy(deed, trust, thing):
+    hostile = _padded(deed, thing)
+    begin = time.process_time()
+    assert examine(hostile, trust).verdict == "invalid"
+    assert time.process_time() - begin < 3
+
+
+def test_an_index_of_a_million_lines_is_refused(deed, trust):
+    lines = b"".join(b"%010d 00000 n \n" % n for n in range(500_000))
+    at = len(deed)
+    hostile = deed + b"xref\n1000 500000\n" + lines + b"trailer\n<< /Root 70 0 R /Prev 9 >>\n"
+    hostile += b"startxref\n%d\n%%%%EOF\n" % at
+    begin = time.process_time()
+    assert word(examine(hostile, trust)) == ("invalid", "shape.other")
+    assert time.process_time() - begin < 3
 
 
 # ---- alone
