@@ -69,4 +69,5 @@ def load() -> None:
     import notary.office.issuing
     import notary.office.messages
     import notary.office.publishing
+    import notary.office.renewing
     import notary.office.reviewing  # noqa: F401

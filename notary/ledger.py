@@ -27,7 +27,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "deed.under_review": ("sha256",),
     "deed.valid": ("sha256",),
     "deed.revoked": ("sha256",),
-    "deed.renewed": ("sha256", "renewed"),
+    "deed.renewed": ("number", "before", "sha256"),
     "number.voided": ("number",),
     "case.void": ("number",),
     "recording.sealed": ("manifest",),

@@ -1,4 +1,4 @@
-"""The four kinds of process, and the test time-stamp service of a trial: what each is started with."""
+"""The four kinds of process, and a trial's own time-stamp and status service: what each is started with."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ def children_of(settings: Settings) -> list[Child]:
     """In the order of starting; they are stopped in reverse."""
     python = [sys.executable, "-m"]
     found = []
-    stamp_urls = ",".join(settings.stamp_urls)
+    passphrase = ["--passphrase-file", str(settings.under("secrets", "seal_passphrase"))]
+    keys = settings.under("keys")
+    stamp_urls, status_urls = ",".join(settings.stamp_urls), ",".join(settings.status_urls)
     if not settings.stamp_urls:
         port = free_port()
         stamp_urls = f"http://127.0.0.1:{port}/"
         found.append(
-            Child(
-                "tsa",
-                [
-                    *python, "signing", "tsa", "--keys", str(settings.under("keys", "tsu")), "--port", str(port),
-                    "--passphrase-file", str(settings.under("secrets", "seal_passphrase")),
-                ],
-            )
-        )  # fmt: skip
+            Child("tsa", [*python, "signing", "tsa", "--keys", str(keys / "tsu"), "--port", str(port), *passphrase])
+        )
+    if settings.trial and not settings.status_urls:
+        port = free_port()
+        status_urls = f"http://127.0.0.1:{port}"
+        command = [*python, "signing", "status", "--keys", str(keys / "status"), "--authority", str(keys)]
+        found.append(Child("status", [*command, "--port", str(port), *passphrase]))
     media = [
         *python, "webrtc", "serve", "--socket", str(settings.under("run", "media.sock")),
         "--rec", str(settings.under("recordings")), "--host", settings.media_host,
     ]  # fmt: skip
     return [
         *found,
-        Child("seal", [*python, "notary", "seal"], {"STAMP_URLS": stamp_urls}),
+        Child("seal", [*python, "notary", "seal"], {"STAMP_URLS": stamp_urls, "STATUS_URLS": status_urls}),
         Child("media", media),
         Child("work", [*python, "notary", "work"]),
         Child("web", web_command(settings)),
@@ -71,8 +72,9 @@ def seal(settings: Settings) -> int:
 
     from notary.register import DatabaseReader
     from notary.seal.serve import serve
-    from signing.keys import is_test_authority, root_pem
+    from signing.keys import authorities, is_test_authority, root_pem
     from signing.stamp import HttpStamper
+    from signing.status import HttpStatus
 
     folder = settings.under("keys")
     if not settings.trial and is_test_authority(folder):
@@ -84,7 +86,8 @@ def seal(settings: Settings) -> int:
         passphrase=secrets.read(settings.home, "seal_passphrase").encode(),
         socket=settings.under("run", "seal.sock"),
         cases=DatabaseReader(engine_of(settings.seal_database_url, pool_size=2)),
-        stamper=HttpStamper(settings.stamp_urls, roots),
+        stamper=HttpStamper(settings.stamp_urls, roots, authorities(folder)),
+        status=HttpStatus(settings.status_urls),
         test_keys=settings.trial,
         rp_id=settings.rp_id,
         origin=settings.base_url,

@@ -63,6 +63,9 @@ class Settings:
     """LOG_WITNESSES: addresses of witnesses of the public log (C2SP tlog-witness), comma between."""
     log_quorum: int = 0
     """LOG_QUORUM: how many of them must sign before a checkpoint is published, 0 to 16."""
+    status_urls: tuple[str, ...] = ()
+    """STATUS_URLS: our own OCSP services, comma between, asked before the addresses in the certificates; empty means
+    the built-in service in a trial, the addresses in the certificates alone in production."""
 
     @property
     def trial(self) -> bool:
@@ -103,6 +106,7 @@ class Settings:
             stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
+            status_urls=tuple(u for u in env.get("STATUS_URLS", "").split(",") if u),
         )
         settings.refuse_insecure()
         return settings

@@ -78,11 +78,15 @@ def prepare(settings: Settings, server: EmbeddedPostgres) -> None:
 
 def make_keys(settings: Settings) -> None:
     """A trial's own test authority, once; in production the office installs its keys itself."""
-    from signing.keys import make_authority
+    from signing.keys import complete_status, make_authority
 
     settings.under("run").mkdir(exist_ok=True)
-    if settings.trial and not settings.under("keys").exists():
-        passphrase = secrets.read(settings.home, "seal_passphrase").encode()
+    if not settings.trial:
+        return
+    passphrase = secrets.read(settings.home, "seal_passphrase").encode()
+    if settings.under("keys").exists():
+        complete_status(settings.under("keys"), passphrase)
+    else:
         make_authority(settings.under("keys"), passphrase, FIRST_OFFICE, base_url=f"{settings.base_url}/pki")
 
 

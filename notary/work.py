@@ -101,3 +101,12 @@ def blank_codes(timestamp: int) -> None:
 async def tidy(context: procrastinate.JobContext, timestamp: int) -> None:
     """What was done two days ago leaves the queue; the ledger says what happened. What failed stays to be seen."""
     await context.app.job_manager.delete_old_jobs(nb_hours=48)
+
+
+@jobs.queue.periodic(cron="20 3 * * *")
+@jobs.queue.task(name="renew-stamps", queueing_lock="renew-stamps")
+def renew_stamps(timestamp: int) -> None:
+    """Deeds whose archive stamp is a year old get a new one."""
+    from notary.office import renewing
+
+    renewing.enqueue_due(jobs.here())

@@ -1,4 +1,4 @@
-"""python -m signing verify | sign | tsa | monitor | witness"""
+"""python -m signing verify | sign | tsa | status | monitor | witness"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,13 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     w.add_argument("--log", action="append", required=True, metavar="VKEY", help="a log that it witnesses")
     w.add_argument("--state", type=Path, required=True, metavar="DIR")
     w.add_argument("--port", type=int, required=True, help="0 takes a free one")
-    verbs.add_parser("examine")  # the child's side of verify
+    r = verbs.add_parser("status", help="test status service (OCSP and lists) on loopback")
+    r.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds ocsp.pem and nothing else")
+    r.add_argument(
+        "--authority", type=Path, required=True, metavar="DIR", help="certificates.json, root.crl, issuing.crl"
+    )
+    r.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    r.add_argument("--passphrase-file", type=Path, help="else the variable STATUS_PASSPHRASE")
+    verbs.add_parser("second")  # the child's side of verify
     args = parser.parse_args(argv)
     try:
-        verb = {
-            "verify": _verify, "sign": _sign, "tsa": _tsa, "monitor": _monitor, "witness": _witness, "examine": _examine,
-        }[args.verb]  # fmt: skip
-        return verb(args)
+        return ACTS[args.verb](args)
     except OSError as wrong:
         print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
         return USAGE
@@ -84,6 +89,8 @@ def _verify(args: Any) -> int:
         print(f"  {step.no}. {step.name}: {step.outcome}" + (f" ({step.detail})" if step.detail else ""))
     for one in verdict.signers:
         print(f"  {one.role}: {one.name}, {one.stamped_at}")
+    if verdict.known_at:
+        print(f"  certificates good as known on {verdict.known_at}; last document stamp {verdict.archived_at}")
     return verdict.exit_code
 
 
@@ -108,16 +115,36 @@ def _tsa(args: Any) -> int:
     from signing.keys import load_stamp_unit
     from signing.tsa import StampUnit, server
 
-    if args.passphrase_file:
-        passphrase = args.passphrase_file.read_bytes().strip()
-    else:
-        passphrase = os.environ.pop("TSA_PASSPHRASE", "").encode()
     try:
-        unit = StampUnit(load_stamp_unit(args.keys, passphrase))
+        unit = StampUnit(load_stamp_unit(args.keys, _passphrase(args, "TSA_PASSPHRASE")))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
-    with server(unit, args.port) as door:
+    return _serve(server(unit, args.port))
+
+
+def _status(args: Any) -> int:
+    from signing.keyfile import BadKeyFile
+    from signing.responder import load, server
+
+    try:
+        responder = load(args.keys, args.authority, _passphrase(args, "STATUS_PASSPHRASE"))
+    except BadKeyFile as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    return _serve(server(responder, args.port))
+
+
+def _passphrase(args: Any, variable: str) -> bytes:
+    if args.passphrase_file:
+        raw: bytes = args.passphrase_file.read_bytes()
+        return raw.strip()
+    return os.environ.pop(variable, "").encode()
+
+
+def _serve(door: ThreadingHTTPServer) -> int:
+    """Says its address on stdout, then answers until it is told to end."""
+    with door:
         print(f"http://127.0.0.1:{door.server_address[1]}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             door.serve_forever()
@@ -185,10 +212,15 @@ def _witness(args: Any) -> int:
     return 0
 
 
-def _examine(_args: Any) -> int:
-    from signing.verify import child_main
+def _second(_args: Any) -> int:
+    from signing.second import child_main
 
     return child_main()
+
+
+ACTS = {
+    "verify": _verify, "sign": _sign, "tsa": _tsa, "status": _status, "monitor": _monitor, "witness": _witness, "second": _second,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

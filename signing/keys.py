@@ -22,11 +22,13 @@ from cryptography.x509.oid import AuthorityInformationAccessOID as Access
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID
 
+from signing import issued
 from signing.keyfile import BadKeyFile, read_key, sync_folder, write_key, write_whole
+from signing.path import policies
 
 ARC = "2.25.270934868114163917405911713362713842127"
 """ITU-T X.667: an arc from a UUID, free for anybody."""
-NOTARY, OFFICE, STAMP = f"{ARC}.1", f"{ARC}.2", f"{ARC}.3"
+NOTARY, OFFICE, STAMP, STATUS = f"{ARC}.1", f"{ARC}.2", f"{ARC}.3", f"{ARC}.4"
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 """id-kp-documentSigning, RFC 9336. emailProtection stands beside it, or poppler and NSS do not trust it."""
 PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
@@ -144,10 +146,12 @@ def make_authority(
         where = building / "tsu" if role == STAMP else building
         where.mkdir(mode=0o700, exist_ok=True)
         write_key(where / file, key, passphrase, [leaf, issuing, root])
+        issued.note(building, leaf)
     (building / "attest").mkdir(mode=0o700)
     for purpose in PURPOSES:
         write_key(building / "attest" / f"{purpose}.pem", ed25519.Ed25519PrivateKey.generate(), passphrase)
     (building / "notaries").mkdir(mode=0o700)
+    complete_status(building, passphrase, now=now)
     sync_folder(building)
     building.rename(folder)
     sync_folder(folder.parent)
@@ -164,8 +168,44 @@ def issue_notary(
     url = _base_url(chain[0])
     subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
     leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
+    issued.note(folder, leaf)  # before it can sign: the responder answers "unknown" for what is not noted
     write_key(path, key, passphrase, [leaf, *chain])
     return leaf
+
+
+def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = None) -> None:
+    """The responder's key and both revocation lists, where missing or soon to end. Safe to call at every start.
+
+    An authority made before there was a responder gets its certificates noted from their files.
+    """
+    now = now or datetime.now(UTC)
+    issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
+    own = folder / "status"
+    own.mkdir(mode=0o700, exist_ok=True)
+    if not (own / "ocsp.pem").exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        office = str(chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
+        name = name_of(office, "TEST Status 测试状态服务")
+        days = (chain[0].not_valid_after_utc - now).days - 1
+        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=_base_url(chain[0]))
+        write_key(own / "ocsp.pem", key, passphrase, [leaf, *chain])
+    if not issued.book_of(folder).exists():
+        for path in [folder / "office.pem", folder / "tsu" / "tsu.pem", *(folder / "notaries").glob("*.pem")]:
+            issued.note(folder, x509.load_pem_x509_certificates(path.read_bytes())[0])
+    root_key, root_chain = read_key(folder / "root.pem", passphrase)
+    issued.write_list(folder / "root.crl", root_chain[0], root_key, {}, now)
+    issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), now)
+
+
+def revoke(folder: Path, passphrase: bytes, serial: int, *, at: datetime | None = None) -> None:
+    """Takes a leaf's certificate back from `at` on: the responder says so at once, the list from now on.
+
+    What was signed before stays signed. KeyError where no such certificate was issued.
+    """
+    at = at or datetime.now(UTC)
+    issued.revoke(folder, serial, at)
+    issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
+    issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), at, always=True)
 
 
 # ---- loading
@@ -203,18 +243,15 @@ def root_pem(folder: Path) -> bytes:
     return (folder / "trust.pem").read_bytes()
 
 
+def authorities(folder: Path) -> tuple[x509.Certificate, ...]:
+    """What stands above the office's leaf, without the root: who stamps or verifies may need it to build a chain."""
+    return tuple(x509.load_pem_x509_certificates((folder / "office.pem").read_bytes())[1:-1])
+
+
 def is_test_authority(folder: Path) -> bool:
     """True for an authority of `make_authority`: its root says TEST in its own name, so no setting can hide it."""
     root = x509.load_pem_x509_certificate(root_pem(folder))
     return any(str(one.value).startswith("TEST ") for one in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
-
-
-def policies(cert: x509.Certificate) -> frozenset[str]:
-    try:
-        found = cert.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
-        return frozenset()
-    return frozenset(p.policy_identifier.dotted_string for p in found)
 
 
 def _load(path: Path, passphrase: bytes, role: str) -> FileSigner:
@@ -286,7 +323,11 @@ def certificate(
             x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(policy), None)]),
             critical=False,
         )
-    if role is not None:
+    if role == STATUS:
+        # who answers for others is believed without an answer of his own (RFC 6960 4.2.2.2.1)
+        new = new.add_extension(x509.OCSPNoCheck(), critical=False)
+        new = new.add_extension(x509.ExtendedKeyUsage([Usage.OCSP_SIGNING]), critical=False)
+    elif role is not None:
         ocsp = x509.AccessDescription(Access.OCSP, x509.UniformResourceIdentifier(f"{url}/ocsp"))
         new = new.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
         kinds = [Usage.TIME_STAMPING] if role == STAMP else [DOCUMENT_SIGNING, Usage.EMAIL_PROTECTION]

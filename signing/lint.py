@@ -185,7 +185,7 @@ def _trial(body: bytes, facts: Mapping[str, Any]) -> list[str]:
     office = authority(facts["office"]["name"])
     notary = office.notary(facts["notary"]["name"], facts["notary"].get("id"))
     try:
-        deed = pades.seal(body, notary, office.seal, office.stamper)
+        deed = pades.seal(body, notary, office.seal, office.stamper, office.status)
     except (BadBody, ValueError) as wrong:
         return [f"trial signature: {wrong}"]
     assert isinstance(office.seal, keys.FileSigner)

@@ -20,6 +20,7 @@ from signing.tiles import BadTiles, Tiles, replace
 SLACK = 900
 """Seconds by which a line's time may lie before an earlier line's: acts that overlap are logged in the order of commits."""
 AHEAD = 300
+RENEWED = "deed.renewed"
 VOIDED = ("number.voided", "case.void")
 ISSUED, STANDINGS = "case.issue", ("deed.under_review", "deed.valid", "deed.revoked")
 
@@ -124,6 +125,13 @@ def _line(seen: Seen, index: int, raw: bytes, now: datetime) -> list[Fault]:
         seen.voids.append(number)
         if number in seen.deeds:
             found.append(Fault("deed.voided", f"line {index + 1} voids {number}, which was issued"))
+    elif kind == RENEWED:
+        before = str(about.get("before", ""))
+        if seen.deeds.get(number) != before:
+            found.append(Fault("deed.unknown", f"line {index + 1} renews another file than the log has for {number}"))
+        else:
+            seen.deeds[number] = sha256
+            seen.standing[sha256] = seen.standing[before]
     elif kind in STANDINGS:
         before = seen.standing.get(sha256)
         if before is None:

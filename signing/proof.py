@@ -15,6 +15,7 @@ from signing.merkle import leaf_hash, verify_inclusion
 from signing.note import BadNote, Checkpoint, Verifier, opened
 
 FORMAT = "yuanzheng-log-proof/1"
+KINDS = ("case.issue", "deed.renewed")
 
 
 class BadProof(ValueError):
@@ -46,7 +47,7 @@ def made(
 
 
 def read(raw: bytes, deed_sha256: str, number: str, known: Iterable[Verifier] = ()) -> Place:
-    """Checks that this is the line of the issue of that very file under that number. Raises BadProof."""
+    """Checks that this is the line of that very file under that number, of its issue or its renewal. Raises BadProof."""
     try:
         proof: Mapping[str, Any] = json.loads(raw)
         leaf, index, size = str(proof["leaf"]).encode(), int(proof["index"]), int(proof["size"])
@@ -55,7 +56,7 @@ def read(raw: bytes, deed_sha256: str, number: str, known: Iterable[Verifier] = 
         head = Checkpoint.parse(body)
         entry = json.loads(leaf)
         salt, private = bytes.fromhex(proof["opening"]["salt"]), str(proof["opening"]["private"]).encode()
-        says = (entry["kind"], entry["public"]["sha256"], entry["public"]["number"])
+        kind, says = entry["kind"], (entry["public"]["sha256"], entry["public"]["number"])
         commitment = entry["commitment"]
     except BadNote as wrong:
         raise BadProof(str(wrong)) from None
@@ -65,7 +66,7 @@ def read(raw: bytes, deed_sha256: str, number: str, known: Iterable[Verifier] = 
         raise BadProof("not a log proof of this checkpoint")
     if not verify_inclusion(leaf_hash(leaf), index, size, path, head.root):
         raise BadProof("the line does not stand in the tree that the checkpoint signs")
-    if says != ("case.issue", deed_sha256, number):
+    if kind not in KINDS or says != (deed_sha256, number):
         raise BadProof("the line is of another deed")
     if hashlib.sha256(salt + private).hexdigest() != commitment:
         raise BadProof("the line's commitment does not open")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
@@ -19,18 +19,28 @@ from cryptography.hazmat.primitives import serialization as form
 
 from signing import asn1_repair
 from signing.keys import STAMP, Signer
-from signing.stamp import Reply, clock
+from signing.stamp import clock
 
 asn1_repair.apply()
 LARGEST = 4_000
 
 
+class Reply(core.Sequence):  # type: ignore[misc] # asn1crypto has no types
+    """TimeStampResp, RFC 3161 2.4.2; `asn1crypto` forgets that a refusal carries no token."""
+
+    _fields: ClassVar = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
 @dataclass(frozen=True)
 class StampUnit:
-    """Answers requests. Only SHA-256 imprints; the policy is ours or none is named."""
+    """Answers requests. Only SHA-256 imprints; the policy is ours or none is named. `accuracy`: seconds."""
 
     signer: Signer
     now: Callable[[], datetime] = field(default=clock)
+    accuracy: int = 1
 
     def respond(self, query: bytes) -> bytes:
         """TimeStampReq -> TimeStampResp, always an answer, also to rubbish."""
@@ -52,15 +62,14 @@ class StampUnit:
         return reply
 
     def _token(self, digest: bytes, nonce: int | None, wants_certs: bool) -> Any:
-        chain = [asn1_x509.Certificate.load(c.public_bytes(form.Encoding.DER)) for c in self.signer.chain]
-        leaf = chain[0]
+        leaf = asn1_x509.Certificate.load(self.signer.chain[0].public_bytes(form.Encoding.DER))
         info = {
             "version": "v1",
             "policy": STAMP,
             "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest},
             "serial_number": secrets.randbits(63) | 1 << 62,
             "gen_time": self.now().replace(microsecond=0),
-            "accuracy": {"seconds": 1},
+            "accuracy": {"seconds": self.accuracy},
             "ordering": False,
         }
         if nonce is not None:
@@ -96,7 +105,7 @@ class StampUnit:
             "signer_infos": [signer_info],
         }
         if wants_certs:
-            signed["certificates"] = chain
+            signed["certificates"] = [leaf]  # those above it stand once in the deed's long-term data
         return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
 
 

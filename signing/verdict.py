@@ -12,24 +12,64 @@ Outcome = Literal["passed", "failed", "cannot tell", "not done"]
 EXIT: Mapping[str, int] = {"valid": 0, "invalid": 1, "unknown": 2}
 STEPS = (
     "file: a PDF of plausible size",
-    "shape: five revisions, both signature fields and one document stamp, nothing beside",
-    "changes: the last revision adds the document stamp only",
-    "document stamp: covers every byte, from a trusted authority",
-    "notary's signature: over the certified document, right role, trusted chain, time stamp",
-    "office's seal: over the notary's signature, right role, trusted chain, time stamp",
+    "shape: both signatures, then document stamps with long-term data, nothing beside",
+    "changes: every revision holds what this house writes in it",
+    "document stamps: cover every byte, from a trusted authority, each good when the next one was made",
+    "notary's signature: over the certified document, right role, trusted and not revoked when it was stamped",
+    "office's seal: over the notary's signature, right role, trusted and not revoked when it was stamped",
     "order of times",
-    "facts: inside, and the pages and certificates say the same",
+    "facts: inside, and the certificates say the same",
+    "pages: say what the facts say",
     "evidence bundle",
+    "second opinion",
 )
+ETSI: Mapping[str, str] = {
+    "file.not-pdf": "FORMAT_FAILURE",
+    "file.size": "FORMAT_FAILURE",
+    "file.unreadable": "FORMAT_FAILURE",
+    "shape.other": "FORMAT_FAILURE",
+    "shape.appended": "FORMAT_FAILURE",
+    "shape.container": "FORMAT_FAILURE",
+    "shape.padding": "FORMAT_FAILURE",
+    "changes.after-seal": "SIG_CONSTRAINTS_FAILURE",
+    "signature.wrong": "HASH_FAILURE",
+    "signature.weak": "CRYPTO_CONSTRAINTS_FAILURE",
+    "stamp.wrong": "SIG_CRYPTO_FAILURE",
+    "stamp.extra": "FORMAT_FAILURE",
+    "stamp.order": "TIMESTAMP_ORDER_FAILURE",
+    "stamp.expired": "OUT_OF_BOUNDS_NO_POE",
+    "trust.stamp": "NO_CERTIFICATE_CHAIN_FOUND",
+    "trust.foreign": "NO_CERTIFICATE_CHAIN_FOUND",
+    "trust.expired": "OUT_OF_BOUNDS_NOT_REVOKED",
+    "trust.revoked": "REVOKED",
+    "trust.not-given": "NO_CERTIFICATE_CHAIN_FOUND",
+    "status.missing": "TRY_LATER",
+    "role.other": "CHAIN_CONSTRAINTS_FAILURE",
+    "role.same": "SIG_CONSTRAINTS_FAILURE",
+    "facts.missing": "SIGNED_DATA_NOT_FOUND",
+    "facts.signer": "SIG_CONSTRAINTS_FAILURE",
+    "facts.disagree": "SIG_CONSTRAINTS_FAILURE",
+    "bundle.other": "SIGNED_DATA_NOT_FOUND",
+    "bundle.log": "SIGNED_DATA_NOT_FOUND",
+    "bundle.not-named": "SIGNED_DATA_NOT_FOUND",
+    "second.disagrees": "CUSTOM",
+    "second.failed": "CUSTOM",
+}
+"""The sub-indication of ETSI EN 319 102-1 5.1.3 that is nearest to each of our reasons. Those are made for one
+signature; where we judge the whole document they are the nearest word, not the norm's own."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """`code` is stable and documented in `docs/formats/README.md`; the words are safe to show."""
+    """`code` is stable and documented in `docs/formats/README.md`; the words are safe to show. `etsi`: `ETSI`'s."""
 
     code: str
     zh: str
     en: str
+    etsi: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "etsi", ETSI[self.code])
 
 
 class Refused(Exception):
@@ -62,7 +102,11 @@ class Signature:
 
 @dataclass(frozen=True)
 class Verdict:
-    """By the file alone: whether the deed was revoked since is for the register to say."""
+    """By the file alone: whether the deed was revoked since is for the register to say.
+
+    `stamped_at`: the notary's time stamp. `archived_at`: the last document stamp; it is renewed about once a year.
+    `known_at`: when the last word on a certificate was given that this rests on; later news is not in the file.
+    """
 
     verdict: Word
     sentence: Mapping[str, str]
@@ -76,6 +120,8 @@ class Verdict:
     office: str | None = None
     issued_on: str | None = None
     stamped_at: str | None = None
+    archived_at: str | None = None
+    known_at: str | None = None
     signers: tuple[Signature, ...] = ()
     format: str = field(default="yuanzheng-verdict/1")
 

@@ -98,6 +98,19 @@ class Deed(Base):
     standing: Mapped[Standing] = mapped_column(one_of(Standing), default=Standing.VALID)
     standing_at: Mapped[datetime]
     why: Mapped[str] = mapped_column(default="")
+    renewed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When its archive stamp was last renewed; `sha256` and `object_key` are of the file from then."""
+
+
+class FormerFile(Base):
+    """A deed's file as it was before a renewal of its archive stamp: no longer handed out, still genuine."""
+
+    __tablename__ = "former_files"
+    id: Mapped[UUID] = key()
+    deed_id: Mapped[UUID] = mapped_column(ForeignKey("deeds.id"), index=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    object_key: Mapped[str]
+    replaced_at: Mapped[datetime]
 
 
 class DeliveryState(StrEnum):

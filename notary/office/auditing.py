@@ -56,9 +56,9 @@ def _last(db: Session, case_id: object, *kinds: str) -> Event | None:
 
 def _deeds(db: Session, parts: Parts) -> Iterator[str]:
     for deed in db.scalars(sa.select(Deed)):
-        told = _last(db, deed.case_id, "case.issue")
+        told = _last(db, deed.case_id, "case.issue", "deed.renewed")
         if told is None or (told.payload.get("number"), told.payload.get("sha256")) != (deed.number, deed.sha256):
-            yield f"deeds: {deed.number}: number or file hash is not what was logged at its issue"
+            yield f"deeds: {deed.number}: number or file hash is not what was logged at its issue or renewal"
         last = _last(db, deed.case_id, *(f"deed.{one}" for one in Standing))
         logged = last.kind.removeprefix("deed.") if last else "valid"
         if logged != str(deed.standing):

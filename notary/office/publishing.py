@@ -134,8 +134,9 @@ def _ask(url: str, tree: Tiles, size: int, note: str) -> str:
 
 
 def proof_of(db: Session, parts: Parts, case: Case) -> bytes:
-    """That the issue of the case's deed stands in the public log. Raises NotYet until it is published."""
-    event = db.scalar(sa.select(Event).where(Event.case_id == case.id, Event.kind == "case.issue"))
+    """That the case's deed, as its file is now, stands in the public log. Raises NotYet until it is published."""
+    query = sa.select(Event).where(Event.case_id == case.id, Event.kind.in_(("case.issue", "deed.renewed")))
+    event = db.scalar(query.order_by(Event.seq.desc()).limit(1))
     head = published(parts)
     if event is None or head is None or head.size < event.seq:
         from flask_babel import gettext as _

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
 from notary.models import Bank, Case, Deed, Delivery, Number, Office, Person, Review, Standing, Verification
-from notary.office import filing, limits
+from notary.office import filing, limits, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
-from signing.verify import Trust, verify
+from signing.verify import Trust, examine, verify
 
 
 class NoMatch(Refusal):
@@ -66,15 +67,17 @@ def by_file(
 ) -> Answer:
     """The whole file against the register, and the steps of the machine beside it. Raises TooMany.
 
-    Reading a file costs a second of a child process, so uploads have a limit of their own, right or wrong.
+    A file that the register does not know is judged twice, which costs a second of a child process; so uploads have a
+    limit of their own, right or wrong.
     """
     limits.refuse_if_spent(db, "verify", address, now)
     limits.refuse_if_spent(db, "upload", address, now)
     limits.count(db, "upload", address, now)
-    machine = verify(data, Trust.from_pem(parts.seal.public().trust_pem))
-    deed = db.scalar(sa.select(Deed).where(Deed.sha256 == machine.sha256))
+    deed = renewing.with_hash(db, hashlib.sha256(data).hexdigest())
+    judge = verify if deed is None else examine
+    machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
     if deed is not None:
-        return replace(_answer(db, deed, way, now, bank), machine=machine.json())
+        return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, "verify", address, now)
     return Answer(*_not_registered(db, data, machine, way), machine=machine.json())
 
@@ -112,14 +115,16 @@ def _named_inside(db: Session, data: bytes) -> Deed | None:
 def by_hash(db: Session, sha256: str, address: str, now: datetime, *, bank: Bank | None = None) -> Answer:
     """By the fingerprint that the browser or the bank reckoned itself; the file stays there. Raises NoMatch, TooMany."""
     limits.refuse_if_spent(db, "verify", address, now)
-    deed = db.scalar(sa.select(Deed).where(Deed.sha256 == sha256.strip().lower()))
+    asked = sha256.strip().lower()
+    deed = renewing.with_hash(db, asked)
     if deed is None:
         limits.count(db, "verify", address, now)
         raise NoMatch
-    return _answer(db, deed, "hash", now, bank)
+    return _answer(db, deed, "hash", now, bank, asked)
 
 
-def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None) -> Answer:
+def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None, sha256: str = "") -> Answer:
+    """`sha256`: of the file that was asked about, which may be one from before a renewal."""
     case = db.get_one(Case, deed.case_id)
     verdict = word_of(deed)
     asked = Verification(deed_id=deed.id, bank_id=bank.id if bank else None, way=way, verdict=verdict, at=now)
@@ -137,7 +142,7 @@ def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None)
         "person": masked_name(filing.party_of(db, case).name),
         "standing": str(deed.standing),
         "standing_at": deed.standing_at.isoformat(),
-        "sha256": deed.sha256,
+        "sha256": sha256 or deed.sha256,
         "test": trial_of(db, deed),
         "asked_at": now.isoformat(),
         "asked": f"V-{now:%Y-%m%d}-{asked.id.hex[:8].upper()}",

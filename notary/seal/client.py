@@ -57,6 +57,10 @@ class SealClient:
         """Test keys only: a code appears on seal's console."""
         self._call(act="code", notary_id=notary_id, entries=[list(e) for e in entries])
 
+    def renew(self, deed: bytes) -> bytes:
+        """The deed with one more archive stamp. Opens no key. StampDown, StatusDown: ask again later."""
+        return base64.b64decode(self._call(act="renew", deed=_b64(deed))["deed"])
+
     def attest(self, purpose: str, payload: bytes) -> Attestation:
         said = self._call(act="attest", purpose=purpose, payload=_b64(payload))
         return Attestation(base64.b64decode(said["signature"]), said["key_id"])

@@ -52,6 +52,11 @@ def _issue(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
     return {"deed": base64.b64encode(deed).decode()}
 
 
+def _renew(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
+    renewed = vault.renew(base64.b64decode(call["deed"], validate=True))
+    return {"deed": base64.b64encode(renewed).decode()}
+
+
 def _activate(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
     vault.activate(_text(call, "notary_id"), [str(c) for c in call["case_ids"]], call["activation"])
     return {}
@@ -101,6 +106,7 @@ def _add(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
 
 ACTS: Mapping[str, Callable[[Vault, Mapping[str, Any]], dict[str, Any]]] = {
     "issue": _issue,
+    "renew": _renew,
     "activate": _activate,
     "activated": _activated,
     "code": _code,

@@ -31,6 +31,13 @@ class StampDown(SealDown):
     words = "no time-stamp authority answered"
 
 
+class StatusDown(SealDown):
+    """No service said whether our certificates are still good; the activation stays good, ask again later."""
+
+    code = "seal.status-down"
+    words = "no status service answered"
+
+
 class Refused(SealError):
     """Asking again will not help."""
 
@@ -59,6 +66,13 @@ class NotFit(Refused):
     words = "the body is not fit to be signed"
 
 
+class CertificateRevoked(Refused):
+    """A certificate of the notary, the office or a time-stamp unit was revoked; nothing is signed with it."""
+
+    code = "seal.certificate-revoked"
+    words = "a certificate was revoked"
+
+
 class NotActivated(Refused):
     code = "seal.not-activated"
     words = "the notary has not activated the key for this body"
@@ -85,11 +99,13 @@ KINDS: dict[str, type[SealError]] = {
         SealError,
         SealDown,
         StampDown,
+        StatusDown,
         Refused,
         BadRequest,
         NotApproved,
         OtherBody,
         NotFit,
+        CertificateRevoked,
         NotActivated,
         TooMany,
         NumberUsed,

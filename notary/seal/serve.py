@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography import x509
+
 from notary.seal import process
 from notary.seal.cases import CaseReader
 from notary.seal.journal import Journal
 from notary.seal.people import People
 from notary.seal.vault import Keys, Vault
 from signing import keys as signing_keys
+from signing.evidence import Revoked
 from signing.stamp import NoStamp, Stamper
+from signing.status import NoStatus, Status
 
 
 def say(words: str) -> None:
@@ -31,6 +35,7 @@ def serve(
     socket: Path,
     cases: CaseReader,
     stamper: Stamper,
+    status: Status,
     test_keys: bool,
     rp_id: str = "localhost",
     origin: str = "http://localhost:8000",
@@ -57,13 +62,14 @@ def serve(
         passphrase,
         cases,
         stamper,
+        status,
         test_keys=test_keys,
         rp_id=rp_id,
         origin=origin,
         console=console,
         now=now,
     )
-    warm_up(stamper)
+    warm_up(stamper, status, vault.keys.office.chain)
     door = process.Door(socket, vault, mode=socket_mode, group=socket_group)
     if os.geteuid() == 0:
         hand_over(folder, socket, user, whole=test_keys)
@@ -83,6 +89,7 @@ def open_vault(
     passphrase: bytes,
     cases: CaseReader,
     stamper: Stamper,
+    status: Status,
     *,
     test_keys: bool,
     rp_id: str,
@@ -111,6 +118,7 @@ def open_vault(
         people=People(journal, rp_id, origin, now),
         cases=cases,
         stamper=stamper,
+        status=status,
         spool=folder / "journal" / "spool",
         test_keys=test_keys,
         console=console,
@@ -119,7 +127,7 @@ def open_vault(
     )
 
 
-def warm_up(stamper: Stamper) -> None:
+def warm_up(stamper: Stamper, status: Status, chain: tuple[x509.Certificate, ...]) -> None:
     """Signs and verifies the shipped example with a throw-away authority: afterwards every import and font
     is in.
 
@@ -141,6 +149,8 @@ def warm_up(stamper: Stamper) -> None:
         codecs.lookup(codec)
     with contextlib.suppress(NoStamp):  # an authority that is down now may be up at the first deed
         stamper.stamp(bytes(32))
+    with contextlib.suppress(NoStatus, Revoked):
+        status.gather([chain])
 
 
 def hand_over(folder: Path, socket: Path, user: str, *, whole: bool) -> None:
@@ -153,6 +163,6 @@ def hand_over(folder: Path, socket: Path, user: str, *, whole: bool) -> None:
     who = pwd.getpwnam(user)
     mine = folder if whole else folder / "journal"
     for path in [mine, *mine.rglob("*")]:
-        if "tsu" not in path.relative_to(folder).parts:
+        if not {"tsu", "status"} & {*path.relative_to(folder).parts}:  # other processes' keys
             os.chown(path, who.pw_uid, who.pw_gid, follow_symlinks=False)
     os.chown(socket, who.pw_uid, -1)

@@ -28,7 +28,9 @@ from notary.seal.client import SealClient
 from notary.seal.process import Door
 from notary.seal.serve import open_vault
 from signing import keys as signing_keys
+from signing.responder import load
 from signing.stamp import LocalStamper
+from signing.status import LocalStatus
 from signing.tsa import StampUnit
 from tests.conftest import NOON
 from webrtc.client import MediaClient
@@ -78,8 +80,9 @@ def seal(tmp_path_factory):
     (folder / "journal" / "spool").mkdir(parents=True)
     office = signing_keys.load_office(folder, b"pw")
     stamper = LocalStamper(StampUnit(signing_keys.load_stamp_unit(folder / "tsu", b"pw")), (office.chain[-1],))
+    words = LocalStatus(load(folder / "status", folder, b"pw"))
     vault = open_vault(
-        folder, b"pw", {}, stamper, test_keys=True, rp_id="localhost", origin="http://localhost",
+        folder, b"pw", {}, stamper, words, test_keys=True, rp_id="localhost", origin="http://localhost",
         console=lambda _said: None, now=time.time,
     )  # fmt: skip
     door = Door(folder / "seal.sock", vault)

@@ -23,6 +23,7 @@ from notary.seal.journal import BadJournal, Journal
 from notary.seal.process import Door, answer
 from notary.seal.refusals import (
     BadRequest,
+    CertificateRevoked,
     NotActivated,
     NotApproved,
     NotEnrolled,
@@ -32,12 +33,15 @@ from notary.seal.refusals import (
     Refused,
     SealDown,
     StampDown,
+    StatusDown,
     TooMany,
 )
 from notary.seal.serve import open_vault
+from signing import issued, render
 from signing import keys as signing_keys
-from signing import render
+from signing.responder import load
 from signing.stamp import LocalStamper, NoStamp
+from signing.status import LocalStatus, NoStatus
 from signing.tsa import StampUnit
 from signing.verify import Trust, examine
 
@@ -82,6 +86,7 @@ class World:
         office = signing_keys.load_office(folder, b"pw")
         self.root = office.chain[-1]
         self.stamper = LocalStamper(unit, (self.root,))
+        self.status = LocalStatus(load(folder / "status", folder, b"pw"))
         self.open()
         self.bob = self.enrol("notary-1", "样本丙", self.client.add_notary)
 
@@ -91,6 +96,7 @@ class World:
             b"pw",
             self.cases,
             self.stamper,
+            self.status,
             test_keys=test_keys,
             rp_id="localhost",
             origin="http://localhost:8000",
@@ -298,6 +304,41 @@ def test_without_a_stamp_the_act_stays_good(world):
     assert world.verdict(world.client.issue("c1", body)) == "valid"
 
 
+def test_without_status_or_with_a_revoked_certificate_the_act_stays_good_and_nothing_is_signed(world):
+    body = world.approve("c1", "（2026）渝示证字第1号")
+
+    class Down:
+        def gather(self, paths):
+            raise NoStatus("down")
+
+    world.vault.status = Down()
+    with pytest.raises(StatusDown):
+        world.client.issue("c1", body, world.act("c1"))
+    world.vault.status = world.status
+    serial = world.vault.keys.notaries["notary-1"].chain[0].serial_number
+    signing_keys.revoke(world.folder, b"pw", serial)
+    with pytest.raises(CertificateRevoked):
+        world.client.issue("c1", body)
+    book = issued.book_of(world.folder)
+    book.write_text(json.dumps({f"{s:x}": None for s in issued.read(world.folder)}))
+    assert world.verdict(world.client.issue("c1", body)) == "valid"
+
+
+def test_a_deed_is_renewed_without_any_act_and_nothing_else_is(world):
+    body = world.approve("c1", "（2026）渝示证字第1号")
+    deed = world.client.issue("c1", body, world.act("c1"))
+    lines = len((world.folder / "journal" / "seal.jsonl").read_bytes().splitlines())
+    renewed = world.client.renew(deed)
+    assert renewed.startswith(deed)
+    assert len(renewed) > len(deed)
+    assert world.verdict(renewed) == "valid"
+    assert world.verdict(world.client.renew(renewed)) == "valid"
+    assert len((world.folder / "journal" / "seal.jsonl").read_bytes().splitlines()) == lines
+    for other in (body, deed[:-1], deed + b" ", b"", deed.replace(b"NotarySig", b"NotarySix")):
+        with pytest.raises(NotFit):
+            world.client.renew(other)
+
+
 def test_a_console_code_stands_in_with_test_keys(world):
     body = world.approve("c1", "（2026）渝示证字第1号")
     entries = ((world.cases["c1"].number, world.cases["c1"].body_sha256),)
@@ -468,6 +509,7 @@ from test_seal import Cases, Approved, body_of, ZONE
 from datetime import date
 from signing import keys
 from signing.stamp import HttpStamper
+from signing.status import HttpStatus
 import hashlib, webauthn
 folder = Path({folder!r})
 root = keys.load_office(folder, b"pw").chain[-1]
@@ -490,7 +532,8 @@ def watch():
     print("uid", os.getuid(), flush=True)
 threading.Thread(target=watch, daemon=True).start()
 serve(folder=folder, passphrase=b"pw", socket=folder / "seal.sock", cases=cases,
-      stamper=HttpStamper(({url!r},), (root,)), test_keys=False, ready=ready,
+      stamper=HttpStamper(({url!r},), (root,), keys.authorities(folder)), status=HttpStatus(({status!r},)),
+      test_keys=False, ready=ready,
       console=lambda words: print(words, flush=True))
 """
 
@@ -510,15 +553,21 @@ def test_a_whole_deed_is_signed_after_privilege_is_gone(authority):
         made.folder, made.clock, made.cases = folder, Clock(), Cases()
         body = made.approve("c1", "（2026）渝示证字第1号")
         plan = json.dumps(vars(made.cases["c1"]) | {"approved_on": made.clock.day.isoformat()})
-        env = os.environ | {"PYTHONPATH": str(ROOT), "TSA_PASSPHRASE": "pw"}
-        tsa = subprocess.Popen(
-            [sys.executable, "-m", "signing", "tsa", "--keys", folder / "tsu", "--port", "0"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=env,
+        env = os.environ | {"PYTHONPATH": str(ROOT), "TSA_PASSPHRASE": "pw", "STATUS_PASSPHRASE": "pw"}
+        command = [sys.executable, "-m", "signing"]
+        tsa, status = (
+            subprocess.Popen([*command, *verb, "--port", "0"], stdout=subprocess.PIPE, text=True, env=env)
+            for verb in (
+                ["tsa", "--keys", folder / "tsu"],
+                ["status", "--keys", folder / "status", "--authority", folder],
+            )
         )
         script = CHILD.format(
-            tests=str(Path(__file__).parent), folder=str(folder), plan=plan, url=tsa.stdout.readline().strip()
+            tests=str(Path(__file__).parent),
+            folder=str(folder),
+            plan=plan,
+            url=tsa.stdout.readline().strip(),
+            status=status.stdout.readline().strip(),
         )
         seal = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=env)
         try:
@@ -533,8 +582,10 @@ def test_a_whole_deed_is_signed_after_privilege_is_gone(authority):
         finally:
             seal.terminate()
             tsa.terminate()
+            status.terminate()
             rest = seal.communicate()[0]
             tsa.communicate()
+            status.communicate()
         assert "LATE IMPORT" not in rest
 
 

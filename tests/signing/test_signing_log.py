@@ -146,6 +146,16 @@ def test_a_log_that_grows_is_good(office, seen):
     assert seen.standing["b2" * 32] == "deed.revoked"
 
 
+def test_a_renewed_deed_is_the_same_deed_and_another_file_is_not(office, seen, tmp_path):
+    later = NOW + timedelta(hours=1)
+    office.says("deed.renewed", later, number="（2026）渝示证字第2号", before="b2" * 32, sha256="b3" * 32)
+    assert codes(seen, office, office.publish()) == []
+    assert differs(seen, "（2026）渝示证字第2号", "b3" * 32, "revoked") is None
+    assert differs(seen, "（2026）渝示证字第2号", "b2" * 32, "revoked").code == "register.hash"
+    office.says("deed.renewed", later, number="（2026）渝示证字第1号", before="b3" * 32, sha256="b4" * 32)
+    assert codes(seen, office, office.publish()) == ["deed.unknown"]
+
+
 @pytest.mark.req("I06")
 @pytest.mark.parametrize(
     ("manipulation", "code"),

@@ -87,13 +87,13 @@ def test_without_a_stamp_there_is_no_deed(body, bob, house):
             raise NoStamp("down")
 
     with pytest.raises(NoStamp):
-        pades.seal(body, bob, house.seal, Down())
+        pades.seal(body, bob, house.seal, Down(), house.status)
 
 
 @pytest.mark.parametrize("raw", [b"", b"%PDF-1.7\n", b"x" * 1000])
 def test_what_is_no_body_is_not_signed(raw, bob, house):
     with pytest.raises(BadBody):
-        pades.seal(raw, bob, house.seal, house.stamper)
+        pades.seal(raw, bob, house.seal, house.stamper, house.status)
 
 
 def test_a_foreign_pdf_is_not_signed(bob, house):
@@ -102,7 +102,7 @@ def test_a_foreign_pdf_is_not_signed(bob, house):
         out = io.BytesIO()
         pdf.save(out)
     with pytest.raises(BadBody, match=r"facts\.json"):
-        pades.seal(out.getvalue(), bob, house.seal, house.stamper)
+        pades.seal(out.getvalue(), bob, house.seal, house.stamper, house.status)
 
 
 def test_no_signature_stalls(body, house, bob):
@@ -111,7 +111,7 @@ def test_no_signature_stalls(body, house, bob):
     longest = 0.0
     for _ in range(12):
         start = time.process_time()
-        pades.seal(body, bob, house.seal, house.stamper)
+        pades.seal(body, bob, house.seal, house.stamper, house.status)
         longest = max(longest, time.process_time() - start)
     assert longest < 2
 

@@ -1,0 +1,122 @@
+"""The numbered steps of a verification, each one rule or a few that belong together.
+
+A step returns a detail, None where there was nothing to do, or raises Refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from cryptography.x509.oid import NameOID
+
+from signing import evidence, shape, signatures
+from signing.case import Case, attribute, utc
+from signing.pdfvalue import BadPdf, Stream
+from signing.shape import Shape
+from signing.trust import Trust
+from signing.verdict import Refused
+
+LARGEST = 30_000_000
+LONGEST_ISSUE = timedelta(days=31)
+"""Between the notary's stamp and the first document stamp: far more than any recovery takes. ours"""
+
+
+def file(case: Case) -> str:
+    if not case.data.startswith(b"%PDF-1.7") or len(case.data) > LARGEST:
+        raise Refused("file.not-pdf", "不是公证书文件", "not a PDF as offices issue it")
+    return f"{len(case.data)} bytes"
+
+
+def the_shape(case: Case) -> str:
+    case.shape = shape.read(case.data)
+    case.pool = evidence.certificates(raw for kept in case.shape.kept for raw in kept.certs)
+    own = tuple(c for c in case.pool if c.issuer == c.subject)
+    # without a given root the file's own, so that the arithmetic is checked all the same
+    case.roots = case.trust or Trust(own, own)
+    return f"{len(case.shape.file.revisions)} revisions, {2 + len(case.shape.stamps)} signatures"
+
+
+def changes(case: Case) -> str:
+    shape.check_changes(case.shape)
+    return "nothing that a reader could see"
+
+
+def times(case: Case) -> str:
+    if case.times != sorted(case.times):
+        raise Refused("stamp.order", "时间戳的先后不对", "the time stamps are out of order")
+    if case.times[2] - case.times[0] > LONGEST_ISSUE:
+        # what a stripped and renewed stamp looks like
+        raise Refused("stamp.order", "时间戳相隔过久", "the time stamps lie too far apart")
+    return ", ".join(map(utc, case.times))
+
+
+def the_facts(case: Case) -> str:
+    from signing.facts import BadFacts, load_json
+
+    try:
+        facts = load_json(attached(case.shape, b"facts.json"))
+        named = facts["notary"]["name"], facts["office"]["name"]
+        found = {"test": facts["test"] is True, "office": named[1]}
+        found |= {k: str(facts[k]) for k in ("number", "issued_on")}
+    except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, RecursionError) as wrong:
+        raise Refused("facts.missing", "文件中没有可读的公证事实", f"no readable facts inside ({wrong})") from None
+    subjects = [leaf.subject for leaf in case.leaves]
+    agree = all(n in attribute(s, NameOID.COMMON_NAME) for n, s in zip(named, subjects, strict=True))
+    agree = agree and attribute(subjects[0], NameOID.ORGANIZATION_NAME) == named[1]
+    ident = facts["notary"].get("id")
+    if not agree or (ident is not None and attribute(subjects[0], NameOID.SERIAL_NUMBER) != ident):
+        raise Refused(
+            "facts.signer", "签名人与文件所载不一致", "those who signed are not those whom the document names"
+        )
+    case.facts, case.found = facts, found
+    return str(found["number"])
+
+
+def attached(one: Shape, name: bytes) -> bytes:
+    """A file that the sealed revision carries, by its name. KeyError, BadPdf."""
+    pdf = one.file
+    names = pdf.catalogue(shape.SEALED)["Names"]["EmbeddedFiles"]["Names"]
+    specs = dict(zip(names[::2], names[1::2], strict=True))
+    found = pdf.get(pdf.get(specs[name], shape.SEALED)["EF"]["F"], shape.SEALED)
+    if not isinstance(found, Stream):
+        raise KeyError(name.decode())
+    return found.inflated()
+
+
+def pages(case: Case) -> str | None:
+    """Only of a file whose signatures are trusted: the reader of pages is no parser for hostile bytes."""
+    try:
+        import pypdfium2  # noqa: F401
+    except ImportError:
+        return None
+    if case.trust is None:
+        return None
+    from signing.lint import page_problems
+
+    problems = page_problems(case.data, case.facts)
+    if problems:
+        raise Refused("facts.disagree", "页面文字与所附事实不一致", f"pages and facts differ ({problems[0]})")
+    return "word by word"
+
+
+def the_bundle(case: Case) -> str | None:
+    if case.bundle is None:
+        return None
+    from signing.bundle import check
+
+    return check(case.bundle, case.data, case.facts)
+
+
+ACTS: tuple[Callable[[Case], str | None], ...] = (
+    file,
+    the_shape,
+    changes,
+    signatures.document_stamps,
+    signatures.notary,
+    signatures.office,
+    times,
+    the_facts,
+    pages,
+    the_bundle,
+)
