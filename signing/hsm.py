@@ -11,7 +11,9 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -63,7 +65,10 @@ class Token:
             raise BadToken(f"{self.module}: no PKCS#11 module") from wrong
         try:
             token = library.get_token(token_label=self.label)
-            self._session = token.open(user_pin=self.pin, rw=True)
+            try:
+                self._session = token.open(user_pin=self.pin, rw=True)
+            except pkcs11.exceptions.UserAlreadyLoggedIn:  # a login is the process's, not the session's
+                self._session = token.open(rw=True)
         except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.MultipleTokensReturned) as wrong:
             raise BadToken(f"{self.label}: no such token, or two of that name") from wrong
         except pkcs11.exceptions.PinIncorrect as wrong:
@@ -115,6 +120,32 @@ class Token:
         except InvalidSignature as wrong:
             raise BadToken(f"{name}: the key is not the one of its certificate") from wrong
         return made
+
+
+_tokens: dict[tuple[str, str], Token] = {}
+"""One login a token and process: a second login of the same user is an error in PKCS#11."""
+
+
+def open_key(uri: str, chain: Sequence[x509.Certificate]) -> HsmSigner:
+    """The key that a PKCS#11 URI names (RFC 7512): `pkcs11:token=T;object=K?module-path=FILE&pin-source=file:FILE`.
+
+    The PIN stands in a file, never in the URI (7.5). Raises BadToken, OSError.
+    """
+    path, _, query = uri.removeprefix("pkcs11:").partition("?")
+    named = _attributes(path, ";") | _attributes(query, "&")
+    missing = {"token", "object", "module-path", "pin-source"} - named.keys()
+    if not uri.startswith("pkcs11:") or missing or "pin-value" in named:
+        raise BadToken("a key in a module is named by token, object, module-path and pin-source, and without its PIN")
+    where = (named["module-path"], named["token"])
+    if where not in _tokens:
+        pin = Path(named["pin-source"].removeprefix("file:")).read_text().strip()
+        _tokens[where] = Token(*where, pin)
+    return _tokens[where].signer(named["object"], chain)
+
+
+def _attributes(text: str, between: str) -> dict[str, str]:
+    pairs = (one.partition("=") for one in text.split(between) if one)
+    return {name: unquote(value) for name, _, value in pairs}
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,23 @@ def read_key(path: Path, passphrase: bytes) -> tuple[Any, tuple[x509.Certificate
     return key, chain
 
 
+def named_in_module(path: Path) -> tuple[str, tuple[x509.Certificate, ...]] | None:
+    """(PKCS#11 URI, chain leaf first) of a file that names a key instead of holding one; None for any other file.
+
+    Raises BadKeyFile.
+    """
+    try:
+        raw = path.read_bytes()
+        if not raw.startswith(b"pkcs11:"):
+            return None
+        uri, _, rest = raw.partition(b"\n")
+        return uri.decode().strip(), tuple(x509.load_pem_x509_certificates(rest))
+    except OSError as wrong:
+        raise BadKeyFile(f"{path.name}: {wrong.strerror}") from None
+    except ValueError:
+        raise BadKeyFile(f"{path.name}: damaged behind its PKCS#11 URI") from None
+
+
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Temporary file beside it, fsync, rename, fsync of the folder."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")

@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID
 
 from signing import issued
-from signing.keyfile import BadKeyFile, read_key, sync_folder, write_key, write_whole
+from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
 
 ARC = "2.25.270934868114163917405911713362713842127"
@@ -211,19 +211,19 @@ def revoke(folder: Path, passphrase: bytes, serial: int, *, at: datetime | None 
 # ---- loading
 
 
-def load_office(folder: Path, passphrase: bytes) -> FileSigner:
+def load_office(folder: Path, passphrase: bytes) -> Signer:
     return _load(folder / "office.pem", passphrase, OFFICE)
 
 
-def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> FileSigner:
+def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> Signer:
     return _load(_notary_file(folder, notary_id), passphrase, NOTARY)
 
 
-def load_notaries(folder: Path, passphrase: bytes) -> dict[str, FileSigner]:
+def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Signer]:
     return {p.stem: _load(p, passphrase, NOTARY) for p in sorted((folder / "notaries").glob("*.pem"))}
 
 
-def load_stamp_unit(folder: Path, passphrase: bytes) -> FileSigner:
+def load_stamp_unit(folder: Path, passphrase: bytes) -> Signer:
     """`folder`: the time-stamp unit's own (`tsu/`), which holds no other key."""
     return _load(folder / "tsu.pem", passphrase, STAMP)
 
@@ -254,13 +254,27 @@ def is_test_authority(folder: Path) -> bool:
     return any(str(one.value).startswith("TEST ") for one in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
 
 
-def _load(path: Path, passphrase: bytes, role: str) -> FileSigner:
+def _load(path: Path, passphrase: bytes, role: str) -> Signer:
+    """A key file, or a file whose first line names a key in a hardware module and whose rest is the chain."""
+    if found := named_in_module(path):
+        from signing.hsm import BadToken, open_key
+
+        uri, chain = found
+        _check_use(path, chain, role)
+        try:
+            return open_key(uri, chain)
+        except (BadToken, OSError) as wrong:
+            raise BadKeyFile(f"{path.name}: {wrong}") from wrong
     key, chain = read_key(path, passphrase)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise BadKeyFile(f"{path.name}: expected a P-256 key")
+    _check_use(path, chain, role)
+    return FileSigner(chain, key)
+
+
+def _check_use(path: Path, chain: tuple[x509.Certificate, ...], role: str) -> None:
     if len(chain) < 2 or role not in policies(chain[0]):
         raise BadKeyFile(f"{path.name}: its certificate is not for this use")
-    return FileSigner(chain, key)
 
 
 def _notary_file(folder: Path, notary_id: str) -> Path:

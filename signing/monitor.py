@@ -126,12 +126,12 @@ def _line(seen: Seen, index: int, raw: bytes, now: datetime) -> list[Fault]:
         if number in seen.deeds:
             found.append(Fault("deed.voided", f"line {index + 1} voids {number}, which was issued"))
     elif kind == RENEWED:
-        before = str(about.get("before", ""))
-        if seen.deeds.get(number) != before:
+        old = str(about.get("before", ""))
+        if seen.deeds.get(number) != old:
             found.append(Fault("deed.unknown", f"line {index + 1} renews another file than the log has for {number}"))
         else:
             seen.deeds[number] = sha256
-            seen.standing[sha256] = seen.standing[before]
+            seen.standing[sha256] = seen.standing[old]
     elif kind in STANDINGS:
         before = seen.standing.get(sha256)
         if before is None:

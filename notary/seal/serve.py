@@ -106,7 +106,7 @@ def open_vault(
         root_pem=signing_keys.root_pem(folder),
     )
 
-    def new_notary(notary_id: str, name: str, given: bytes | None) -> signing_keys.FileSigner:
+    def new_notary(notary_id: str, name: str, given: bytes | None) -> signing_keys.Signer:
         secret = passphrase if test_keys and given is None else given or b""
         if not (folder / "notaries" / f"{notary_id}.pem").exists():  # there after a run that died right here
             signing_keys.issue_notary(folder, secret, notary_id, name)

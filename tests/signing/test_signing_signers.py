@@ -12,8 +12,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from signing import keys
+from signing import hsm, keys
 from signing.hsm import BadToken, Token
+from signing.keyfile import BadKeyFile
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 PIN, DIGEST = "293857", hashlib.sha256("公证书".encode()).digest()
@@ -52,6 +53,16 @@ def token(module):
     made.close()
 
 
+class Inside:
+    """As much of a key in a module as a certificate asks for."""
+
+    def __init__(self, public):
+        self.public = public
+
+    def public_key(self):
+        return self.public
+
+
 def authority():
     """A root and what it says of a leaf's key."""
     root_key = ec.generate_private_key(ec.SECP384R1())
@@ -73,15 +84,10 @@ def in_module(token):
     root, root_key, now = authority()
     name = f"seal-{os.urandom(4).hex()}"
     public = token.make(name)
-
-    class Inside:
-        """As much of a key as a certificate asks for."""
-
-        def public_key(self):
-            return public
-
     subject = keys.name_of("样例公证处", "seal")
-    leaf = keys.certificate(subject, Inside(), root, root_key, now, 30, role=keys.OFFICE, url="http://localhost/pki")
+    leaf = keys.certificate(
+        subject, Inside(public), root, root_key, now, 30, role=keys.OFFICE, url="http://localhost/pki"
+    )
     return token.signer(name, (leaf, root))
 
 
@@ -154,3 +160,67 @@ def test_a_wrong_pin_is_said_to_be_one(module, token):
     token.close()  # a user who is logged in already is not asked for the PIN again
     with pytest.raises(BadToken, match="PIN"):
         Token(module, "office", "000000").make("x")
+
+
+# a file that names the key
+
+
+@pytest.fixture
+def named(module, token, tmp_path):
+    """A file as an office keeps it beside its other keys, and the signer that made it."""
+    from cryptography.hazmat.primitives import serialization as form
+
+    signer = in_module(token)
+    token.close()
+    (tmp_path / "pin").write_text(PIN + "\n")
+    uri = f"pkcs11:token=office;object={signer.name}?module-path={module}&pin-source=file:{tmp_path / 'pin'}"
+    chain = b"".join(one.public_bytes(form.Encoding.PEM) for one in signer.chain)
+    (tmp_path / "office.pem").write_bytes(uri.encode() + b"\n" + chain)
+    yield tmp_path
+    for one in hsm._tokens.values():
+        one.close()
+    hsm._tokens.clear()
+
+
+@pytest.mark.req("K08")
+def test_a_file_may_name_a_key_instead_of_holding_it(named):
+    signer = keys.load_office(named, b"whatever")
+    signer.chain[0].public_key().verify(signer.sign(DIGEST), DIGEST, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+    assert isinstance(signer, hsm.HsmSigner)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("object=", "objekt=", "named by token, object"), ("&pin-source", "&pin-value=1&pin-source", "without its PIN"),
+        ("token=office", "token=other", "no such token"), ("BEGIN CERTIFICATE", "BEGIN NOTHING", "damaged"),
+    ],
+)  # fmt: skip
+def test_a_file_that_names_it_wrongly_says_what_is_wrong(named, old, new, says):
+    path = named / "office.pem"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(BadKeyFile, match=says):
+        keys.load_office(named, b"")
+
+
+@pytest.mark.req("K08", "H03")
+def test_a_deed_sealed_by_a_key_in_a_module_is_valid(named, module, token, facts):
+    """The office's seal lies in the module, the notary's key in a file: one deed, the same verdict."""
+    from signing import pades, render
+    from signing.throwaway import URL, authority
+    from signing.verify import Trust, examine
+
+    house = authority(facts["office"]["name"])
+    name = f"seal-{os.urandom(4).hex()}"
+    public, now = token.make(name), datetime.now(UTC)
+    subject = house.seal.chain[0].subject
+    leaf = keys.certificate(
+        subject, Inside(public), house.issuing, house._issuing_key, now, 30, role=keys.OFFICE, url=URL
+    )
+    house.book[leaf.serial_number] = None
+    seal = token.signer(name, (leaf, *house.seal.chain[1:]))
+    notary = house.notary(facts["notary"]["name"], facts["notary"]["id"])
+    deed = pades.seal(render.deed(facts), notary, seal, house.stamper, house.status)
+    verdict = examine(deed, Trust((house.root,), (house.root,)))
+    assert verdict.verdict == "valid", verdict.reasons
+    token.close()
