@@ -160,8 +160,8 @@ class Desk:
             queue.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, delete_jobs="never")
 
     def queued(self):
-        """(status, attempts, pause until the next try in seconds), of the newest job."""
-        query = "SELECT status, attempts, extract(epoch FROM scheduled_at - now()) FROM procrastinate_jobs ORDER BY id DESC LIMIT 1"
+        """(status, attempts, pause until the next try in seconds), of the newest delivery."""
+        query = "SELECT status, attempts, extract(epoch FROM scheduled_at - now()) FROM procrastinate_jobs WHERE task_name = 'deliver-deed' ORDER BY id DESC LIMIT 1"
         with self.parts.db() as db:
             return tuple(db.execute(sa.text(query)).one())
 

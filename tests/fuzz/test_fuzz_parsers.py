@@ -305,7 +305,9 @@ def deed():
     facts["attachments"] = {"evidence": {"sha256": hashlib.sha256(manifest).hexdigest()}}
     body = render.deed({**facts, "test": True})
     house = authority(facts["office"]["name"])
-    whole = pades.seal(body, house.notary(facts["notary"]["name"], facts["notary"]["id"]), house.seal, house.stamper)
+    whole = pades.seal(
+        body, house.notary(facts["notary"]["name"], facts["notary"]["id"]), house.seal, house.stamper, house.status
+    )
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("manifest.json", manifest)

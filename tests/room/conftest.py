@@ -294,9 +294,6 @@ class Interviewing:
         self.loop.call_soon_threadsafe(self.loop.stop)
 
 
-STROKES = [[[20 + n * 9, 60 + (n % 5) * 12, n * 16] for n in range(40)]]
-
-
 @pytest.fixture
 def interview(office, clips):
     made = Interviewing(office, clips)

@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
-from conftest import STROKES
+from strokes import STROKES
 
 from notary.models import Case, Interview
 from notary.office import hearing

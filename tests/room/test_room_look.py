@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from strokes import STROKES
 
 from notary.models import FaceCheck, Interview
 from tests.looking import Looking, running_chromium, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
-STROKES = [[[20 + n * 9, 60 + (n % 5) * 12, n * 16] for n in range(40)]]
 STILL = (Path(__file__).parent / "still_call.js").read_bytes()
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
-from conftest import STROKES
+from strokes import STROKES
 
 from notary.models import Case, FaceCheck, Interview
 from notary.office import hearing

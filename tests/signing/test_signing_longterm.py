@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import cms as asn1_cms
-from conftest import EXAMPLE, Each, at
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509 import ocsp
 from pyhanko.pdf_utils import generic
+from signing_world import EXAMPLE, Each, at
 
 from signing import archive, cms, evidence, hanko, pades, second, shape, status, token
 from signing.evidence import Evidence, Revoked

@@ -87,7 +87,7 @@ def lies(house, answering):
 
 
 def _notary(house):
-    from conftest import EXAMPLE
+    from signing_world import EXAMPLE
 
     return house.notary(EXAMPLE["notary"]["name"], EXAMPLE["notary"]["id"]).chain[:2]
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLE, Each, make_facts
 from cryptography.hazmat.primitives import serialization as form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pyhanko.pdf_utils import generic
 from pyhanko.sign import signers
+from signing_world import EXAMPLE, Each, make_facts
 
 from signing import archive, der, hanko, pades, render, second, shape, stamp
 from signing.body import inside
