@@ -6,24 +6,28 @@ read is `/api/v1/openapi.json`.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from apiflask import APIBlueprint
 from flask import request
 from flask_babel import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary.errors import BadInput, NotAllowed, NotFound
+from notary.errors import BadInput, NotAllowed, NotFound, Refusal
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
-from notary.office import delivering, issuing, publishing, verifying
+from notary.office import delivering, issuing, publishing, receipts, verifying
 from notary.portal.doors import actor, address, only, parts, visitor
 
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
 MOST_EVENTS = 200
+MOST_LINES = 1000
 TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked")
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
 SECURITY = ["ApiKey"]
@@ -50,6 +54,7 @@ class VerificationOut(BaseModel):
     facts: dict[str, Any]
     reasons: list[str]
     machine: dict[str, Any]
+    receipt: str | None = Field(description="Signed by the office: a JWS, see keys.json, use receipt")
 
 
 class DeedOut(BaseModel):
@@ -107,7 +112,64 @@ def verify() -> dict[str, Any]:
             db.commit()  # the miss is counted
             raise
         db.commit()
-    return found.json()
+    return found.json() | {"receipt": receipts.signed(parts(), claims_of(found), now)}
+
+
+def claims_of(found: verifying.Answer) -> dict[str, Any]:
+    told: dict[str, Any] = {name: found.facts[name] for name in ("number", "sha256", "asked") if name in found.facts}
+    return {"verdict": found.verdict, "way": found.way, **told}
+
+
+@bank.post("/verifications/batch")
+@bank.doc(
+    summary="Up to 1,000 deeds at once, one JSON object a line", security=SECURITY, responses=[200, 401, 413, 422],
+    description="NDJSON in, NDJSON out, in the same order: each line number and code, or sha256. A line that opens nothing has the "
+    "same problem as the single call. The last line is the office's receipt over all lines before it.",
+)  # fmt: skip
+@only(Role.BANK)
+def verify_batch() -> AnyResponse:
+    now, asker, lines = parts().clock(), this_bank(), _lines()
+    told = []
+    for number, line in enumerate(lines, 1):
+        try:
+            told.append({"line": number, **_one_of_many(line, asker, now)})
+        except Refusal as no:
+            told.append({"line": number, "problem": {"code": no.code, "title": no.title(), "status": no.status}})
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
+    claims = {"lines": len(told), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    text += json.dumps({"receipt": receipts.signed(parts(), claims, now)}) + "\n"
+    return AnyResponse(text, mimetype="application/x-ndjson")
+
+
+def _lines() -> list[str]:
+    """Raises BadInput naming what a batch may be."""
+    text = request.get_data(cache=False, as_text=False)
+    try:
+        lines = [one for one in text.decode().splitlines() if one.strip()]
+    except UnicodeDecodeError:
+        raise BadInput({"body": _("请用 UTF-8。")}) from None
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise BadInput({"body": _("一次 1 到 %(n)d 行，每行一个 JSON。", n=MOST_LINES)})
+    return lines
+
+
+def _one_of_many(line: str, asker: Bank, now: datetime) -> dict[str, Any]:
+    """One line's answer without the machine's report. Each line is a transaction of its own. Raises Refusal."""
+    try:
+        given = VerificationIn.model_validate_json(line)
+    except ValidationError as bad:
+        raise BadInput({"line": bad.errors()[0]["msg"]}) from bad
+    with parts().db() as db:
+        try:
+            if given.sha256:
+                found = verifying.by_hash(db, given.sha256, address(), now, bank=asker)
+            else:
+                found = verifying.by_code(
+                    db, given.number or "", given.code or "", address(), now, bank=asker, way="api"
+                )
+        finally:
+            db.commit()  # a miss is counted too
+    return {"verdict": found.verdict, "facts": found.facts, "reasons": list(found.reasons)}
 
 
 def describe(spec: dict[str, Any]) -> dict[str, Any]:
@@ -119,12 +181,13 @@ def describe(spec: dict[str, Any]) -> dict[str, Any]:
             "application/json": {"schema": VerificationIn.model_json_schema()}, "multipart/form-data": {"schema": file}
         },
     }  # fmt: skip
+    spec["paths"]["/api/v1/verifications/batch"]["post"]["requestBody"] = {
+        "required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}
+    }  # fmt: skip
     return spec
 
 
 def _given() -> VerificationIn:
-    from pydantic import ValidationError
-
     try:
         return VerificationIn.model_validate(request.get_json(silent=True) or {})
     except ValidationError as bad:

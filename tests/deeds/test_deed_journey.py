@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import re
 
 import pytest
@@ -119,6 +120,54 @@ def test_the_bank_asks_fetches_and_says_that_it_came(world, issued):
     told = http.get("/api/v1/openapi.json").json
     assert told["openapi"].startswith("3.1")
     assert set(told["paths"]) >= {"/api/v1/verifications", "/api/v1/deeds/{code}", "/api/v1/events"}
+
+
+def opened(world, receipt):
+    """The claims of a receipt, checked with the key that the office publishes."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from webauthn.helpers import base64url_to_bytes
+
+    keys = world.stranger().http.get("/.well-known/yuanzheng/keys.json").json["keys"]
+    key = next(base64url_to_bytes(one["x"]) for one in keys if one["use"] == "receipt")
+    head, body, signature = receipt.split(".")
+    Ed25519PublicKey.from_public_bytes(key).verify(base64url_to_bytes(signature), f"{head}.{body}".encode())
+    return json.loads(base64url_to_bytes(body))
+
+
+@pytest.mark.req("I04", "I07")
+def test_a_bank_has_a_signed_receipt_of_what_it_was_told(world, issued):
+    http, head = world.stranger().http, {"X-API-Key": world.bank()[1]}
+    answer = http.post("/api/v1/verifications", json={"sha256": issued.sha256}, headers=head).json
+    claims = opened(world, answer["receipt"])
+    assert (claims["verdict"], claims["sha256"], claims["number"]) == ("valid", issued.sha256, issued.number)
+    assert claims["iss"] == "http://localhost"
+
+
+@pytest.mark.req("I04")
+def test_a_bank_asks_for_many_at_once_and_each_line_is_answered_by_itself(world, issued):
+    http, head = world.stranger().http, {"X-API-Key": world.bank()[1]}
+    lines = [
+        {"sha256": issued.sha256},
+        {"number": issued.number, "code": issued.code},
+        {"sha256": "0" * 64},
+        {"number": "x"},
+    ]
+    body = "\n".join(map(json.dumps, lines)) + "\nno json\n"
+    reply = http.post("/api/v1/verifications/batch", data=body, headers=head, content_type="application/x-ndjson")
+    assert (reply.status_code, reply.mimetype) == (200, "application/x-ndjson")
+    told = [json.loads(one) for one in reply.text.splitlines()]
+    assert [one["line"] for one in told[:-1]] == [1, 2, 3, 4, 5]
+    assert [one.get("verdict") or one["problem"]["code"] for one in told[:-1]] == [
+        "valid", "valid", "verify.no-match", "bad-input", "bad-input",
+    ]  # fmt: skip
+    claims = opened(world, told[-1]["receipt"])
+    covered = "".join(reply.text.splitlines(keepends=True)[:-1]).encode()
+    assert (claims["lines"], claims["sha256"]) == (5, hashlib.sha256(covered).hexdigest())
+
+    for bad in (b"", b"\n" * 9, b"{}\n" * 1001, b"\xff\xfe"):
+        refused = http.post("/api/v1/verifications/batch", data=bad, headers=head)
+        assert (refused.status_code, refused.mimetype) == (422, "application/problem+json")
+    assert http.post("/api/v1/verifications/batch", data=body).status_code == 401
 
 
 @pytest.mark.req("H10", "I07", "M01")
