@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -63,11 +65,8 @@ def enqueue(db: Session, name: str, **arguments: Any) -> None:
 
 
 def load() -> None:
-    """Imports every module that registers jobs."""
-    import notary.office.delivering
-    import notary.office.identifying
-    import notary.office.issuing
-    import notary.office.messages
-    import notary.office.publishing
-    import notary.office.renewing
-    import notary.office.reviewing  # noqa: F401
+    """Imports every verb of the office: importing is what registers jobs here and needs in `office/needs.py`."""
+    import notary.office
+
+    for found in pkgutil.iter_modules(notary.office.__path__):
+        importlib.import_module(f"notary.office.{found.name}")

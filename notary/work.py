@@ -73,9 +73,9 @@ def finish_deeds(timestamp: int) -> None:
 @jobs.queue.task(name="watch-rooms", queueing_lock="watch-rooms", lock="watch-rooms")
 def watch_rooms(timestamp: int) -> None:
     """Rooms that nobody polls any more are suspended and ended as the table for a broken call says."""
-    from notary.office import hearing
+    from notary.office import breaking
 
-    hearing.watch_all(jobs.here())
+    breaking.watch_all(jobs.here())
 
 
 @jobs.queue.periodic(cron="* * * * *")

@@ -18,7 +18,7 @@ from notary.errors import BadInput, NotAllowed, NotPossible
 from notary.ledger import Actor
 from notary.lifecycle import MOVES, Act, Need, State
 from notary.models import Case, Number, NumberState, Remark, Slot
-from notary.office import filing, hearing, issuing, messages
+from notary.office import closing, filing, issuing, messages
 from notary.office.needs import check
 from notary.office.step import advance
 from notary.parts import Parts
@@ -146,4 +146,4 @@ def _let_go(db: Session, parts: Parts, case: Case, why: str, by: Actor, now: dat
             raise NotPossible(_("正在签发，现在停不下来。请过 10 分钟看结果。"))
         number.state, number.why_void, number.done_at = NumberState.VOID, "批准后案子已结束", now
         ledger.append(db, "number.voided", by, now, case_id=case.id, office_id=case.office_id, number=number.text)
-    hearing.shut(db, parts, case, why, by, now)
+    closing.shut(db, parts, case, why, by, now)

@@ -1,8 +1,7 @@
-"""The interview: opening, phases, consents, broken calls, closing. Only the notary leads it (C15)."""
+"""The interview: opening, joining, phases. Only the notary leads it (C15). How it breaks: `breaking.py`; how it ends: `closing.py`."""
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,12 @@ from sqlalchemy.orm import Session
 from notary import ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, NotYet, Unavailable
-from notary.ledger import SYSTEM, Actor
+from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
-from notary.office import filing, messages, safe, tickets
+from notary.office import safe
 from notary.office.needs import check
-from notary.office.step import advance, refuse_unmet
+from notary.office.step import advance
 from notary.parts import Parts
 from notary.rules import rules
 from webrtc.client import MediaError, Seat
@@ -232,18 +231,6 @@ def leave(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None
     turn(db, parts, at)
 
 
-# what the applicant is asked to agree to
-
-
-def ask_consent(db: Session, parts: Parts, at: Live, kind: ConsentKind, by: Actor, now: datetime) -> None:
-    """Puts a consent onto the applicant's screen. Notices wait for identity (A17: liability comes before it)."""
-    if kind not in (ConsentKind.RECORDING, ConsentKind.LIABILITY) and not consented(db, at.case, ConsentKind.RECORDING):
-        raise NotPossible(_("先让对方同意录音录像。"))
-    what = "notice" if kind in (ConsentKind.NOTICE, ConsentKind.LIABILITY) else "consent"
-    moment(db, at.interview, f"asked.{kind}", by, now, media_time(parts, at))
-    turn(db, parts, at, {"kind": what, "consent": str(kind)})
-
-
 # phases
 
 
@@ -313,32 +300,6 @@ def recorder_runs(parts: Parts, at: Live) -> bool:
     return bool(status["recorder"]["ok"] and leg.get("connected") and age is not None and age < STILL_WRITING)
 
 
-# consents
-
-
-def consent(
-    db: Session, parts: Parts, at: Live, kind: ConsentKind, given: bool, words: str, by: Actor, now: datetime
-) -> None:
-    """The applicant's own answer on the own screen, with the exact words shown and its media time (C05, B10)."""
-    seconds = media_time(parts, at)
-    db.add(
-        Consent(case_id=at.case.id, kind=kind, given=given, words=words, manner="screen", media_time=seconds, at=now)
-    )
-    moment(db, at.interview, f"consent.{kind}", by, now, seconds, "yes" if given else "no")
-    ledger.append(
-        db, f"consent.{kind}", by, now, case_id=at.case.id, office_id=at.case.office_id, given=given, media_time=seconds
-    )
-    if kind == ConsentKind.RECORDING and not given:
-        for leg in LEGS:
-            try:
-                parts.media.stop_recording(at.room, leg)
-            except MediaError:
-                continue
-        break_off(db, parts, at, "recording-refused", Actor(Role.SYSTEM), now)
-        return
-    turn(db, parts, at, {"kind": "talk"})
-
-
 def consented(db: Session, case: Case, kind: ConsentKind, since: datetime | None = None) -> bool:
     """The last word on one kind of consent."""
     query = sa.select(Consent).where(Consent.case_id == case.id, Consent.kind == kind)
@@ -346,207 +307,6 @@ def consented(db: Session, case: Case, kind: ConsentKind, since: datetime | None
         query = query.where(Consent.at >= since)
     last = db.scalar(query.order_by(Consent.at.desc()).limit(1))
     return last is not None and last.given
-
-
-# broken calls: the table of rules/profiles
-
-
-def watch(db: Session, parts: Parts, at: Live, now: datetime) -> dict[str, Any]:
-    """Asks the media worker how the room does and applies the table for a broken call (C06, C07).
-
-    Called by both pages' polls, so that neither browser alone decides; `at` must be locked for a change.
-    """
-    limits = rules().profile.call
-    status = room_status(parts, at)
-    seen, longest = dict(at.interview.seen_segments), 0.0
-    for leg, known in at.interview.seen_segments.items():
-        quiet = silence(status["legs"].get(leg, {}))
-        since = known.get("gone")
-        if quiet == float("inf"):
-            since = since or now.isoformat()
-            quiet = (now - datetime.fromisoformat(since)).total_seconds()
-        else:
-            since = None
-        longest = max(longest, quiet)
-        if since != known.get("gone"):
-            seen[leg] = {**known, "gone": since}
-    if seen != at.interview.seen_segments:
-        at.interview.seen_segments = seen
-    if at.case.state == State.INTERVIEW and len(seen) == len(LEGS) and longest * 1000 > limits.suspend_media_gone_ms:
-        suspend(db, parts, at, "media", Actor(Role.SYSTEM), now, broken=True)
-    return status
-
-
-def watch_all(parts: Parts) -> None:
-    """Looks at every open interview as a poll would, for those whose pages ask no more; ends what nobody came back to.
-
-    One transaction an interview, the case locked first as in every act, so that it is safe beside polls and itself.
-    """
-    with parts.db() as db:
-        cases = db.scalars(
-            sa.select(Interview.case_id)
-            .join(Case, Case.id == Interview.case_id)
-            .where(Interview.closed_at.is_(None), Case.state.in_((State.INTERVIEW, State.SUSPENDED)))
-        ).all()
-    for case_id in cases:
-        for end in (False, True):  # what was seen stays seen, also where it cannot be ended yet
-            # ended meanwhile, or without a recording to close: at a later look
-            with suppress(NotPossible, Unavailable), parts.db.begin() as db:
-                at = live(db, db.get_one(Case, case_id, with_for_update=True), lock=True)
-                now = parts.clock()
-                status = watch(db, parts, at, now)
-                if end and empty_for(at, status, now) > rules().profile.call.end_interrupted_s:
-                    end_empty(db, parts, at, now)
-
-
-def empty_for(at: Live, status: dict[str, Any], now: datetime) -> float:
-    """Seconds for which nobody has been in the room."""
-
-    def away(leg: str) -> float:
-        quiet = silence(status["legs"].get(leg, {}))
-        since = at.interview.seen_segments.get(leg, {}).get("gone") or at.interview.opened_at.isoformat()
-        return quiet if quiet != float("inf") else (now - datetime.fromisoformat(since)).total_seconds()
-
-    return min(away(leg) for leg in LEGS)
-
-
-def end_empty(db: Session, parts: Parts, at: Live, now: datetime) -> None:
-    """Both have been away longer than the table allows: the act ends (C07). The applicant is told how to book again, the
-    desk has a call to make, and the notary reads the reason on the case's interview page. Raises Unavailable.
-    """
-    break_off(db, parts, at, "room-empty", SYSTEM, now)
-    case, phone = at.case, filing.party_of(db, at.case).phone
-    url = f"{parts.settings.base_url}/my/{case.id}/book"
-    messages.tell(
-        db, case, phone,
-        lambda: _("视频断开太久，这次先结束了。材料都留着，不另收费。请再约一个时间：%(url)s，或请我们打给您。", url=url), now,
-    )  # fmt: skip
-    tickets.call_back(db, case, phone, rules().grounds["room-empty"].law.zh, now)
-
-
-def room_status(parts: Parts, at: Live) -> dict[str, Any]:
-    """What the media worker says of the room; a worker that does not answer has nobody in it."""
-    try:
-        return parts.media.status(at.room)
-    except MediaError:
-        return {"legs": {}, "recorder": {"ok": False}, "seconds": None, "unreachable": True}
-
-
-def silence(leg: dict[str, Any]) -> float:
-    """Seconds since a leg last gave sound or picture, whichever is longer ago; infinite while it is away."""
-    ages = list((leg.get("ages") or {}).values())
-    if not leg.get("connected") or not ages:
-        return float("inf")
-    return max(float("inf") if age is None else float(age) for age in ages)
-
-
-def suspend(db: Session, parts: Parts, at: Live, why: str, by: Actor, now: datetime, *, broken: bool = False) -> None:
-    advance(db, at.case, Act.SUSPEND, by, now, frozenset({Need.REASON}), why=why)
-    at.interview.suspended_at = now
-    if broken:
-        at.interview.again = "broken"
-        at.interview.interruptions += 1
-        at.interview.locked = "broken"
-    moment(db, at.interview, "suspended", by, now, None, why)
-    turn(db, parts, at)
-
-
-def resume(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
-    """Goes on after a break: short ones repeat one identity step, long ones all of them; too many end the act.
-
-    Raises NotYet, NotPossible.
-    """
-    limits = rules().profile.call
-    began = at.interview.suspended_at or now
-    length = (now - began).total_seconds()
-    given = frozenset({Need.RECORDER}) if recorder_runs(parts, at) else frozenset()
-    broken = at.interview.again == "broken"
-    if broken:
-        at.interview.interrupted_s += length
-        if (
-            at.interview.interruptions >= limits.end_interruptions
-            or at.interview.interrupted_s > limits.end_interrupted_s
-        ):
-            raise NotPossible(_("已经断了 %(n)d 次，或者断得太久。请结束，另约时间。", n=at.interview.interruptions))
-    advance(db, at.case, Act.RESUME, by, now, given, seconds=round(length, 1))
-    if broken and length * 1000 > limits.identity_again_media_gone_ms:
-        at.interview.identity_since = now
-        at.interview.phase = Phase.IDENTITY
-        at.interview.again, at.interview.locked = "all", "all"
-    elif broken:
-        at.interview.again, at.interview.locked = "step", "step"
-    at.interview.suspended_at = None
-    moment(db, at.interview, "resumed", by, now, media_time(parts, at), str(round(length)))
-    turn(db, parts, at)
-
-
-def break_off(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: datetime) -> None:
-    """Ends an interview that is not complete; the case waits for another time. What was recorded stays."""
-    advance(db, at.case, Act.BREAK_OFF, by, now, frozenset({Need.REASON}), reason=reason)
-    _finish(db, parts, at, reason, by, now)
-
-
-def shut(db: Session, parts: Parts, case: Case, reason: str, by: Actor, now: datetime) -> None:
-    """Closes the room of a case that has ended otherwise, and seals what was recorded; nothing where none is open."""
-    interview = newest(db, case)
-    if interview is not None and interview.closed_at is None:
-        _finish(db, parts, Live(case, interview), reason, by, now)
-
-
-def close(db: Session, parts: Parts, at: Live, by: Actor, now: datetime) -> None:
-    """Ends a complete interview: the room is closed, the manifest made and sealed, then the case goes to drafting.
-
-    Raises NotYet naming everything that is missing (D14, C16, C14, E03).
-    """
-    refuse_unmet(
-        db, at.case, Act.CLOSE, by, frozenset({Need.RECORDING})
-    )  # the room is closed only when all else is done
-    manifest = _close_room(parts, at)
-    at.interview.manifest = manifest
-    whole = frozenset({Need.RECORDING}) if is_whole(manifest) else frozenset()
-    advance(db, at.case, Act.CLOSE, by, now, whole, interview=str(at.interview.id))
-    _seal_manifest(db, parts, at, manifest, now)
-    at.interview.closed_at = now
-    moment(db, at.interview, "closed", by, now, None)
-    turn(db, parts, at, {"kind": "done"})
-
-
-def _finish(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: datetime) -> None:
-    manifest = _close_room(parts, at)
-    at.interview.manifest, at.interview.ended, at.interview.closed_at = manifest, reason, now
-    _seal_manifest(db, parts, at, manifest, now)
-    moment(db, at.interview, "ended", by, now, None, reason)
-    turn(db, parts, at, {"kind": "ended", "reason": reason})
-
-
-def _close_room(parts: Parts, at: Live) -> dict[str, Any]:
-    try:
-        return parts.media.close_room(at.room)
-    except MediaError as error:
-        raise Unavailable(_("录像还没有收好，请过几秒再结束。")) from error
-
-
-def _seal_manifest(db: Session, parts: Parts, at: Live, manifest: dict[str, Any], now: datetime) -> None:
-    import hashlib
-
-    body = ledger.canonical(manifest)
-    at.interview.manifest_sha256 = hashlib.sha256(body).hexdigest()
-    sealed = parts.seal.attest("manifest", body)
-    at.interview.manifest_seal = {
-        "key_id": sealed.key_id, "signature": base64.b64encode(sealed.signature).decode(), "at": now.isoformat()
-    }  # fmt: skip
-    ledger.append(
-        db, "recording.sealed", Actor(Role.SYSTEM), now, case_id=at.case.id, office_id=at.case.office_id,
-        manifest=at.interview.manifest_sha256, key=sealed.key_id,
-    )  # fmt: skip
-
-
-def is_whole(manifest: dict[str, Any]) -> bool:
-    """Closed in order, every fragment unchanged, none dropped, both parties in it."""
-    segments = manifest.get("segments", [])
-    return bool(manifest.get("intact") and manifest.get("complete") and not manifest.get("drops")) and {
-        segment["leg"] for segment in segments
-    } >= set(LEGS)
 
 
 def interviews_of(db: Session, case: Case) -> list[Interview]:
@@ -592,10 +352,3 @@ def recording_is_agreed(db: Session, case: Case, _by: Actor) -> bool:
 @check(Need.NOTICE_SIGNED)
 def notice_is_signed(db: Session, case: Case, _by: Actor) -> bool:
     return consented(db, case, ConsentKind.NOTICE) and consented(db, case, ConsentKind.LIABILITY)
-
-
-@check(Need.RECORDING)
-def recording_is_whole(db: Session, case: Case, _by: Actor) -> bool:
-    """D14: the last complete interview has a sealed manifest without a problem."""
-    interview = last_complete(db, case)
-    return interview is not None and bool(interview.manifest_seal) and is_whole(interview.manifest)

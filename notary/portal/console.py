@@ -15,7 +15,20 @@ from werkzeug.wrappers import Response as AnyResponse
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.lifecycle import Role, State
 from notary.models import Case, ConsentKind, DeviceCheck, Paper, Phase, StepResult
-from notary.office import accepting, asking, filing, hearing, identifying, minutes, safe, showing, witnessing
+from notary.office import (
+    accepting,
+    asking,
+    breaking,
+    closing,
+    consenting,
+    filing,
+    hearing,
+    identifying,
+    minutes,
+    safe,
+    showing,
+    witnessing,
+)
 from notary.office.hearing import NOTARY, Live
 from notary.portal import screens
 from notary.portal.doors import actor, only, parts
@@ -57,7 +70,7 @@ def page(case_id: UUID) -> AnyResponse | str:
         if case.state not in (State.INTERVIEW, State.SUSPENDED):
             return _before(db, case)
         at = hearing.live(db, case)
-        shown = screens.of_notary(db, parts(), at, hearing.room_status(parts(), at), request.args.get("question", ""))
+        shown = screens.of_notary(db, parts(), at, breaking.room_status(parts(), at), request.args.get("question", ""))
         return render_template("interview/console.html", regions=REGIONS, full=True, **shown)
 
 
@@ -67,7 +80,7 @@ def _before(db: Session, case: Case) -> str:
     return render_template(
         "interview/open.html", case=case, party=filing.party_of(db, case), matter=filing.matter_of(case), last=last,
         check=check, passed=isinstance(check, DeviceCheck) and check.passed, ready=case.state == State.SCHEDULED,
-        ground=rules().grounds.get(last.ended) if last else None, whole=bool(last and hearing.is_whole(last.manifest)),
+        ground=rules().grounds.get(last.ended) if last else None, whole=bool(last and closing.is_whole(last.manifest)),
     )  # fmt: skip
 
 
@@ -135,20 +148,20 @@ def consent(case_id: UUID, kind: str) -> AnyResponse:
     """Puts a consent or a notice onto the applicant's screen; only the applicant answers it."""
     if kind not in CONSENTS:
         raise NotFound
-    return act(case_id, lambda db, at, now: hearing.ask_consent(db, parts(), at, CONSENTS[kind], actor(), now))
+    return act(case_id, lambda db, at, now: consenting.ask_consent(db, parts(), at, CONSENTS[kind], actor(), now))
 
 
 @console.post("/suspend")
 @only(Role.NOTARY)
 def suspend(case_id: UUID) -> AnyResponse:
     why = given("why").strip()[:200] or "asked"
-    return act(case_id, lambda db, at, now: hearing.suspend(db, parts(), at, why, actor(), now))
+    return act(case_id, lambda db, at, now: breaking.suspend(db, parts(), at, why, actor(), now))
 
 
 @console.post("/resume")
 @only(Role.NOTARY)
 def resume(case_id: UUID) -> AnyResponse:
-    return act(case_id, lambda db, at, now: hearing.resume(db, parts(), at, actor(), now), paused=True)
+    return act(case_id, lambda db, at, now: breaking.resume(db, parts(), at, actor(), now), paused=True)
 
 
 @console.post("/break-off")
@@ -160,7 +173,7 @@ def break_off(case_id: UUID) -> AnyResponse:
         raise BadInput({"reason": _("请选一个终止的原因。")})
     back = url_for("console.page", case_id=case_id)
     return act(
-        case_id, lambda db, at, now: hearing.break_off(db, parts(), at, reason, actor(), now), paused=True, back=back
+        case_id, lambda db, at, now: breaking.break_off(db, parts(), at, reason, actor(), now), paused=True, back=back
     )
 
 
@@ -168,7 +181,7 @@ def break_off(case_id: UUID) -> AnyResponse:
 @only(Role.NOTARY)
 def finish(case_id: UUID) -> AnyResponse:
     back = url_for("console.page", case_id=case_id)
-    return act(case_id, lambda db, at, now: hearing.close(db, parts(), at, actor(), now), back=back)
+    return act(case_id, lambda db, at, now: closing.close(db, parts(), at, actor(), now), back=back)
 
 
 @console.post("/look")

@@ -20,7 +20,7 @@ from notary import words
 from notary.errors import BadInput, NotFound, NotPossible, Refusal
 from notary.lifecycle import Role, State
 from notary.models import Case, ConsentKind, Interview, Paper
-from notary.office import asking, doors, filing, hearing, showing, tickets, witnessing
+from notary.office import asking, breaking, consenting, doors, filing, hearing, showing, tickets, witnessing
 from notary.office.hearing import APPLICANT, Live
 from notary.portal import screens
 from notary.portal.doors import actor, address, only, parts
@@ -70,7 +70,7 @@ def looked_after(db: Session, at: Live | None, now: datetime, relock: Callable[[
     seen = _watched.get(at.interview.id)
     if seen and time.monotonic() - seen[0] < WATCH_EVERY:
         return seen[1]
-    status = hearing.watch(db, parts(), relock(), now)
+    status = breaking.watch(db, parts(), relock(), now)
     if len(_watched) > WATCHED_AT_MOST:
         _watched.clear()
     _watched[at.interview.id] = (time.monotonic(), status)
@@ -200,7 +200,7 @@ def consent(case_id: UUID, kind: str) -> AnyResponse:
         language = words.chosen_locale()
         chosen = notice.acknowledge if said == "yes" or notice.decline is None else notice.decline
         shown = "\n".join(one.to(language) for one in (notice.title, *notice.paragraphs, chosen))
-        hearing.consent(db, parts(), at, which, said == "yes", shown, actor(), now)
+        consenting.consent(db, parts(), at, which, said == "yes", shown, actor(), now)
 
     return act(case_id, answer)
 

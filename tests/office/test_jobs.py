@@ -144,3 +144,13 @@ def test_a_dead_workers_round_whose_twin_waits_holds_back_no_other_job(parts, se
         ("finish-deeds", "todo"),
         ("render-body", "todo"),
     ]
+
+
+def test_a_worker_that_starts_knows_every_need_before_its_first_job():
+    """A check that only the web process had imported would hold back every deed that a worker issues."""
+    script = "from notary import jobs; jobs.load(); from notary.office import needs; print(*sorted(needs.CHECKS))"
+    fresh = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    from notary.office import needs
+
+    assert fresh.stdout.split() == sorted(needs.CHECKS)
+    assert "recording" in fresh.stdout.split()

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from strokes import STROKES
 
 from notary.models import Case, Interview
-from notary.office import hearing
+from notary.office import closing
 
 
 def sign(interview, kind):
@@ -23,13 +23,13 @@ def test_an_interview_whose_recording_lost_fragments_is_not_closed_and_can_be_br
     sign(interview, "instrument")
     interview.notary.does("phase", phase="closing")
     sign(interview, "minutes")
-    real = hearing._close_room
+    real = closing.close_room
 
     def full(parts, at):
         lost = {"segment": "0001-applicant", "fragments": 3, "bytes": 999, "cause": "No space left on device"}
         return {**real(parts, at), "drops": [lost]}
 
-    monkeypatch.setattr(hearing, "_close_room", full)
+    monkeypatch.setattr(closing, "close_room", full)
     assert "录像" in interview.notary.refused(409, "finish")
     with interview.parts.db() as db:
         assert db.get_one(Case, interview.case_id).state == "interview"

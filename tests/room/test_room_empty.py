@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from notary.models import Case, Event, Interview, Message, Moment, Ticket
-from notary.office import hearing
+from notary.office import breaking, closing
 from notary.rules import rules
 from webrtc.client import MediaClient
 
@@ -27,8 +27,8 @@ def row_of(interview):
 def passes(interview, seconds):
     """Time goes by, and the minute's look finds what there is; a second look beside it changes nothing."""
     interview.parts.clock.pass_by(seconds=seconds)
-    hearing.watch_all(interview.parts)
-    hearing.watch_all(interview.parts)
+    breaking.watch_all(interview.parts)
+    breaking.watch_all(interview.parts)
     return case_of(interview).state
 
 
@@ -116,9 +116,9 @@ def test_an_interview_that_cannot_be_ended_yet_is_ended_at_a_later_look(intervie
     all_leave(interview)
 
     def no_recording(*_given):
-        raise hearing.Unavailable
+        raise closing.Unavailable
 
-    monkeypatch.setattr(hearing, "_close_room", no_recording)
+    monkeypatch.setattr(closing, "close_room", no_recording)
     passes(interview, 1)
     assert passes(interview, LIMIT + 10) == "suspended"  # what was seen is kept, and no error stops the look
     assert row_of(interview).closed_at is None
