@@ -136,6 +136,7 @@ def test_a_key_in_the_module_cannot_be_read_out(token):
         token.run(read)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the search of the session that we shut
 def test_a_session_that_is_gone_is_opened_anew(token):
     signer = in_module(token)
     token._session.close()
