@@ -118,7 +118,7 @@ def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("manifest.json", listed(files))
         packed.writestr("deed.pdf", deed)
-        with contextlib.suppress(NotYet):  # in the first minute after the issue the public log has no line of it yet
+        with contextlib.suppress(NotYet):  # while the seal is away the public log gets no new line
             packed.writestr("log.json", publishing.proof_of(db, parts, case))
         for name, data in sorted(files.items()):
             packed.writestr(name, data)

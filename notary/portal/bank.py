@@ -237,7 +237,7 @@ def file(code: str) -> AnyResponse:
 @bank.doc(summary="That its issue stands in the public log", security=SECURITY, responses=[200, 401, 404, 409])
 @only(Role.BANK)
 def log_proof(code: str) -> AnyResponse:
-    """yuanzheng-log-proof/1, docs/formats/log.md; 409 until the line is published, within a minute of the issue."""
+    """yuanzheng-log-proof/1, docs/formats/log.md; 409 while the line cannot be published."""
     with parts().db() as db:
         _found, _delivery, case = own(db, code)
         return AnyResponse(publishing.proof_of(db, parts(), case), mimetype="application/json")

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from notary import ledger
 from notary.models import Case, Deed, Event, Interview, Number
 from notary.office import auditing, publishing
 from signing import proof
@@ -223,3 +224,20 @@ def test_the_bundle_carries_its_place_in_the_log(told):
     verdict = verify(data, Trust.from_pem(told.parts.seal.public().trust_pem), bundle=packed)
     assert verdict.verdict == "valid", verdict.reasons
     assert any("line " in (step.detail or "") for step in verdict.steps)
+
+
+def test_who_asks_for_the_proof_of_a_fresh_line_has_it_published(told):
+    """The bank fetches deed and proof in one breath, seconds after the issue."""
+    publishing.publish(told.parts)
+    head = publishing.published(told.parts)
+    with told.parts.db.begin() as db:
+        ledger.append(db, "case.read", ledger.SYSTEM, told.clock())
+        case = db.get_one(Case, told.case_ids[0])
+        deed = db.scalars(sa.select(Deed).where(Deed.case_id == case.id)).one()
+        ledger.append(
+            db, "deed.renewed", ledger.SYSTEM, told.clock(), case_id=case.id, number=deed.number, before="0", sha256=deed.sha256
+        )  # fmt: skip
+    with told.parts.db() as db:
+        raw = publishing.proof_of(db, told.parts, db.get_one(Case, told.case_ids[0]))
+    assert publishing.published(told.parts).size == head.size + 2
+    assert proof.read(raw, deed.sha256, deed.number).index == head.size + 1
