@@ -61,17 +61,14 @@ def published(parts: Parts) -> Checkpoint | None:
 
 
 def publish(parts: Parts) -> int:
-    """Publishes every line that is committed; returns the log's size. Safe to run twice and beside another run.
+    """Publishes every line that is committed; returns the log's size, 0 beside another run. Safe to run twice and beside another run.
 
     Raises Differs, and Unavailable while fewer witnesses answer than the office asks for.
     """
     with parts.db() as db:
-        if not db.scalar(sa.text("SELECT pg_try_advisory_lock(:k)"), {"k": LOG_LOCK}):
+        if not db.scalar(sa.text("SELECT pg_try_advisory_xact_lock(:k)"), {"k": LOG_LOCK}):
             return 0
-        try:
-            return _publish(db, parts)
-        finally:
-            db.execute(sa.text("SELECT pg_advisory_unlock(:k)"), {"k": LOG_LOCK})
+        return _publish(db, parts)
 
 
 def _publish(db: Session, parts: Parts) -> int:
