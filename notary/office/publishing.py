@@ -61,7 +61,7 @@ def published(parts: Parts) -> Checkpoint | None:
 
 
 def publish(parts: Parts) -> int:
-    """Publishes every line that is committed; returns the log's size, 0 beside another run. Safe to run twice and beside another run.
+    """Publishes every line that is committed; returns the log's size. Safe to run twice; beside another run it does nothing (0).
 
     Raises Differs, and Unavailable while fewer witnesses answer than the office asks for.
     """
