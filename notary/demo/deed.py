@@ -131,5 +131,5 @@ def revoke(other_notary: Staff, approver: Staff, case: str) -> None:
     approver.page.check('input[name="outcome"][value="revoked"]', force=True)
     approver.page.fill("#f-decision", "演示：经复查予以撤销")
     approver.page.click("#decide")
-    approver.page.wait_for_load_state()
+    approver.wait_for('[data-outcome="revoked"]')
     approver.screen("desk-review")

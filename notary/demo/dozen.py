@@ -382,4 +382,5 @@ class Dozen:
 
     def revoke(self, applicant: Caller, case: str) -> None:
         fields = {"outcome": "revoked", "decision": "经复查，申请人陈述与事实不符，予以撤销。"}
-        self.second.form(f"/desk/cases/{case}/review/decision", fields)
+        base = f"/desk/cases/{case}/review/decision"
+        self.second.touch(f"{base}/options", base, **fields)

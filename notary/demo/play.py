@@ -231,7 +231,9 @@ class Play:
         admin.wait_for("#enrol-link")
         other = Staff(self.desk, self.stage.url, DESK, self.screens, "zhaoheng")
         self.staff["zhaoheng"] = other
+        other.authenticator()
         other.enrol(admin.page.inner_text("#enrol-link").strip())
+        other.add_passkey()
         return other
 
     def ask_api(self, key: str, number: str, code: str) -> str:

@@ -70,7 +70,7 @@ def propose(db: Session, case: Case, act: Act, ground: str, text: str, by: Actor
 def proposal(db: Session, case: Case) -> Remark | None:
     """What waits for an approver: the newest proposal, unless it was declined or the case has gone where it cannot end."""
     query = sa.select(Remark).where(Remark.case_id == case.id, Remark.kind.in_([*map(str, GROUNDS), DECLINED]))
-    last = db.scalar(query.order_by(Remark.at.desc()).limit(1))
+    last = db.scalar(query.order_by(Remark.at.desc(), (Remark.kind == DECLINED).desc()).limit(1))
     return last if last and last.kind != DECLINED and (case.state, Act(last.kind)) in MOVES else None
 
 
@@ -86,16 +86,22 @@ def waiting(db: Session, office_id: UUID | None) -> Sequence[Case]:
     return [case for case in db.scalars(query) if proposal(db, case)]
 
 
-def decide(db: Session, parts: Parts, case: Case, agree: str, text: str, by: Actor, now: datetime) -> None:
-    """The approver's word on the proposal; `agree`: yes or no. Raises BadInput, NotYet, NotPossible, NotAllowed."""
+def refuse_bad(db: Session, case: Case, agree: str, text: str) -> Remark:
+    """The proposal that an answer is to. Raises BadInput, NotPossible: what the page says before a key is touched."""
     asked = proposal(db, case)
     if asked is None:
         raise NotPossible(_("这个案子没有人提请不予办理或终止。"))
     if agree not in ("yes", "no"):
         raise BadInput({"agree": _("请选同意或不同意。")})
+    if agree == "no" and len(text.strip()) < 4:
+        raise BadInput({"text": _("请写明为什么不同意。")})
+    return asked
+
+
+def decide(db: Session, parts: Parts, case: Case, agree: str, text: str, by: Actor, now: datetime) -> None:
+    """The approver's word on the proposal; `agree`: yes or no. Raises BadInput, NotYet, NotPossible, NotAllowed."""
+    asked = refuse_bad(db, case, agree, text)
     if agree == "no":
-        if len(text.strip()) < 4:
-            raise BadInput({"text": _("请写明为什么不同意。")})
         db.add(
             Remark(case_id=case.id, kind=DECLINED, ground=asked.ground, text=text.strip()[:2000], by=by.label, at=now)
         )

@@ -12,7 +12,7 @@ from notary import ledger
 from notary.errors import BadInput, NotAllowed, NotPossible
 from notary.jobs import enqueue, job
 from notary.ledger import Actor
-from notary.lifecycle import Act, Need
+from notary.lifecycle import Act, Need, State
 from notary.models import Bank, Case, Deed, Delivery, Review, Standing
 from notary.office import delivering, filing, messages
 from notary.office.step import advance
@@ -34,6 +34,18 @@ def open_one(db: Session, case: Case) -> Review | None:
     return db.scalar(sa.select(Review).where(Review.case_id == case.id, Review.outcome == ""))
 
 
+OUTCOMES = {"revoked": Act.REVOKE, "upheld": Act.UPHOLD}
+
+
+def refuse_bad(case: Case, outcome: str, decision: str) -> None:
+    """Raises BadInput, NotPossible: what the page says before a key is touched."""
+    if case.state != State.UNDER_REVIEW:
+        raise NotPossible(_("这个案子没有在复查。"))
+    if outcome not in OUTCOMES:
+        raise BadInput({"outcome": _("请选撤销或维持。")})
+    _reasoned(decision)
+
+
 def decide(db: Session, case: Case, outcome: str, decision: str, by: Actor, now: datetime) -> None:
     """`revoked` or `upheld`. Raises BadInput, NotAllowed, NotYet, NotPossible."""
     decision = _reasoned(decision)
@@ -42,7 +54,7 @@ def decide(db: Session, case: Case, outcome: str, decision: str, by: Actor, now:
         raise NotPossible(_("这个案子没有在复查。"))
     if by.id is None or by.id in (review.opened_by, case.approver_id):
         raise NotAllowed(_("要换一位审批人：不能是提出复查的人，也不能是当初批准的人。"))
-    act = {"revoked": Act.REVOKE, "upheld": Act.UPHOLD}.get(outcome)
+    act = OUTCOMES.get(outcome)
     if act is None:
         raise BadInput({"outcome": _("请选撤销或维持。")})
     advance(db, case, act, by, now, frozenset({Need.REASON}), decision=decision)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import ledger, words
-from notary.errors import BadInput, NotFound, NotPossible, Stale
+from notary.errors import BadInput, NotFound, NotPossible
 from notary.lifecycle import Role, State
 from notary.models import Case, Draft, Person, Remark
 from notary.office import drafting, ending, filing, hearing, identifying, issuing, safe, showing
@@ -173,7 +171,7 @@ def _draft_of(db: Session, case: Case) -> Draft:
 
 def _bound(case: Case, draft: Draft) -> bytes:
     """What an approval is bound to: this case and this very text. Another draft, another challenge."""
-    return hashlib.sha256(f"yuanzheng-approve/1\n{case.id}\n{draft.id}\n{draft.text}".encode()).digest()
+    return passkeys.bound("yuanzheng-approve/1", case.id, draft.id, draft.text)
 
 
 @deeds.post("/cases/<uuid:case_id>/approval/options")
@@ -182,7 +180,7 @@ def approval_options(case_id: UUID) -> Response:
     me = actor()
     with parts().db.begin() as db:
         case = case_for_staff(db, case_id, me)
-        return passkeys.options(db, me, secrets.token_bytes(16) + _bound(case, _draft_of(db, case)))
+        return passkeys.options_for(db, me, _bound(case, _draft_of(db, case)))
 
 
 @deeds.post("/cases/<uuid:case_id>/approval")
@@ -201,9 +199,7 @@ def approve(case_id: UUID) -> AnyResponse:
     evidence = issuing.evidence_of(parts(), case_id)
     with parts().db.begin() as db:
         case = case_for_staff(db, case_id, me, lock=True)
-        if challenge[16:] != _bound(case, _draft_of(db, case)):
-            raise Stale
-        key = passkeys.check(db, me, assertion, challenge)
+        key = passkeys.check_act(db, me, assertion, challenge, _bound(case, _draft_of(db, case)))
         number = issuing.approve(db, parts(), case, evidence, me, now)
         ledger.append(
             db, "approval.passkey", me, now, case_id=case.id, office_id=case.office_id, number=number.text, passkey=key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary.errors import BadInput
@@ -13,6 +13,7 @@ from notary.lifecycle import Act, Role
 from notary.models import Person
 from notary.office import ending, filing
 from notary.office.accepting import case_for_staff
+from notary.portal import passkeys
 from notary.portal.doors import actor, only, parts
 
 endings = Blueprint("endings", __name__, url_prefix="/desk")
@@ -57,14 +58,30 @@ def propose(case_id: UUID) -> Page:
     return redirect(url_for("endings.page", case_id=case_id), 303)
 
 
+def _bound(case_id: UUID, given: dict[str, object]) -> bytes:
+    return passkeys.bound("yuanzheng-ending/1", case_id, given.get("agree", ""), given.get("text", ""))
+
+
+@endings.post("/cases/<uuid:case_id>/ending/decision/options")
+@only(Role.APPROVER)
+def decision_options(case_id: UUID) -> Response:
+    """What is typed is looked at before anybody touches a key."""
+    me, given = actor(), passkeys.body()
+    with parts().db.begin() as db:
+        ending.refuse_bad(db, case_for_staff(db, case_id, me), str(given.get("agree", "")), str(given.get("text", "")))
+        return passkeys.options_for(db, me, _bound(case_id, given))
+
+
 @endings.post("/cases/<uuid:case_id>/ending/decision")
 @only(Role.APPROVER)
-def decide(case_id: UUID) -> Page:
-    agree, text = request.form.get("agree", ""), request.form.get("text", "")
-    try:
-        with parts().db.begin() as db:
-            case = case_for_staff(db, case_id, actor(), lock=True)
-            ending.decide(db, parts(), case, agree, text, actor(), parts().clock())
-    except BadInput as bad:
-        return _page(case_id, bad.fields, {"agree": agree, "text": text}), bad.status
-    return redirect(url_for("endings.page", case_id=case_id), 303)
+def decide(case_id: UUID) -> AnyResponse:
+    """The decision with the approver's own passkey, over these very words."""
+    me, now, given = actor(), parts().clock(), passkeys.body()
+    assertion = passkeys.assertion_of(given)
+    with parts().db.begin() as db:
+        challenge = passkeys.take_challenge(db)  # once, also when what follows is refused
+    with parts().db.begin() as db:
+        case = case_for_staff(db, case_id, me, lock=True)
+        passkeys.check_act(db, me, assertion, challenge, _bound(case_id, given))
+        ending.decide(db, parts(), case, str(given.get("agree", "")), str(given.get("text", "")), me, now)
+    return jsonify({"next": url_for("endings.page", case_id=case_id)})

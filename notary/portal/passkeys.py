@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
-from notary.errors import BadInput, NotAllowed, NotPossible
+from notary.errors import BadInput, NotAllowed, NotPossible, Stale
 from notary.ledger import Actor
 from notary.models import Login, Passkey
 from notary.portal.doors import parts, visitor
@@ -48,6 +50,23 @@ def options(db: Session, by: Actor, challenge: bytes, credentials: list[bytes] |
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return Response(webauthn.options_to_json(made), mimetype="application/json")
+
+
+def bound(*what: object) -> bytes:
+    """What a touch is bound to: 32 bytes over exactly these words. Other words, another challenge."""
+    return hashlib.sha256("\n".join(map(str, what)).encode()).digest()
+
+
+def options_for(db: Session, by: Actor, act: bytes) -> Response:
+    """`options` over a fresh challenge that carries `act`."""
+    return options(db, by, secrets.token_bytes(16) + act)
+
+
+def check_act(db: Session, by: Actor, assertion: dict[str, Any], challenge: bytes, act: bytes) -> str:
+    """`check`, for a challenge that carries `act`. Raises Stale when something else was shown, NotAllowed."""
+    if challenge[16:] != act:
+        raise Stale
+    return check(db, by, assertion, challenge)
 
 
 def assertion_of(body: Any) -> dict[str, Any]:

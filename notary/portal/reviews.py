@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary.errors import BadInput
@@ -13,6 +13,7 @@ from notary.lifecycle import Role
 from notary.models import Person, Review
 from notary.office import filing, issuing, reviewing
 from notary.office.accepting import case_for_staff
+from notary.portal import passkeys
 from notary.portal.doors import actor, only, parts
 
 reviews = Blueprint("reviews", __name__, url_prefix="/desk")
@@ -50,15 +51,32 @@ def open_review(case_id: UUID) -> Page:
     return redirect(url_for("reviews.review", case_id=case_id), 303)
 
 
+def _bound(case_id: UUID, given: dict[str, object]) -> bytes:
+    return passkeys.bound("yuanzheng-review/1", case_id, given.get("outcome", ""), given.get("decision", ""))
+
+
+@reviews.post("/cases/<uuid:case_id>/review/decision/options")
+@only(Role.APPROVER)
+def decision_options(case_id: UUID) -> Response:
+    """What is typed is looked at before anybody touches a key."""
+    me, given = actor(), passkeys.body()
+    with parts().db.begin() as db:
+        reviewing.refuse_bad(
+            case_for_staff(db, case_id, me), str(given.get("outcome", "")), str(given.get("decision", ""))
+        )
+        return passkeys.options_for(db, me, _bound(case_id, given))
+
+
 @reviews.post("/cases/<uuid:case_id>/review/decision")
 @only(Role.APPROVER)
-def decide(case_id: UUID) -> Page:
-    me, outcome, decision = actor(), request.form.get("outcome", ""), request.form.get("decision", "")
-    try:
-        with parts().db.begin() as db:
-            case = case_for_staff(db, case_id, me, lock=True)
-            reviewing.decide(db, case, outcome, decision, me, parts().clock())
-    except BadInput as bad:
-        fields = {("decision" if key == "reason" else key): words for key, words in bad.fields.items()}
-        return _page(case_id, fields, {"outcome": outcome, "decision": decision}), bad.status
-    return redirect(url_for("reviews.review", case_id=case_id), 303)
+def decide(case_id: UUID) -> AnyResponse:
+    """The decision with the approver's own passkey, over these very words."""
+    me, now, given = actor(), parts().clock(), passkeys.body()
+    assertion = passkeys.assertion_of(given)
+    with parts().db.begin() as db:
+        challenge = passkeys.take_challenge(db)  # once, also when what follows is refused
+    with parts().db.begin() as db:
+        case = case_for_staff(db, case_id, me, lock=True)
+        passkeys.check_act(db, me, assertion, challenge, _bound(case_id, given))
+        reviewing.decide(db, case, str(given.get("outcome", "")), str(given.get("decision", "")), me, now)
+    return jsonify({"next": url_for("reviews.review", case_id=case_id)})

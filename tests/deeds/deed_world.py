@@ -204,6 +204,19 @@ class World:
         base = f"/desk/cases/{case_id}/approval"
         return self.touch(carol, self.passkeys[login], f"{base}/options", base, seen="yes")
 
+    def decide(self, case_id, login="zhaozheng", **said):
+        """An approver's word on a review, with the own passkey."""
+        return self._decide(f"/desk/cases/{case_id}/review", login, said)
+
+    def end(self, case_id, login="wangshu", **said):
+        """An approver's word on a proposal to refuse or end."""
+        return self._decide(f"/desk/cases/{case_id}/ending", login, said)
+
+    def _decide(self, page, login, said):
+        carol = self.browser(login)
+        carol.get(page)
+        return self.touch(carol, self.passkeys[login], f"{page}/decision/options", f"{page}/decision", **said)
+
     def seal(self, *case_ids, login="chenjing"):
         bob = self.browser(login)
         bob.get("/desk/seal")

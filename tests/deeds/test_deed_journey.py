@@ -255,8 +255,15 @@ def test_a_review_and_a_revocation_are_seen_at_once_everywhere(world, issued):
     assert world.browser("liyuan").form(base, reason="担保人身份可能不实").status_code == 303
     assert seen() == {"under_review"}
     said = {"outcome": "revoked", "decision": "申请人隐瞒了担保人身份的变更"}
-    assert world.browser("wangshu").form(f"{base}/decision", **said).status_code == 403  # approved it himself
-    assert world.browser("zhaozheng").form(f"{base}/decision", **said).status_code == 303
+    assert world.decide(issued.case_id, login="wangshu", **said).status_code == 403  # approved it himself
+    assert world.decide(issued.case_id, **said | {"decision": ""}).status_code == 422
+    other = world.browser("zhaozheng")
+    other.get(base)
+    swapped = world.touch(
+        other, world.passkeys["wangshu"], f"{base}/decision/options", f"{base}/decision", **said
+    )  # somebody else's key
+    assert swapped.status_code == 403
+    assert world.decide(issued.case_id, **said).status_code == 200
     assert seen() == {"revoked"}
     kinds = [one["type"] for one in http.get("/api/v1/events", headers=head).json["events"]]
     assert kinds == ["deed.issued", "deed.under_review", "deed.revoked"]
