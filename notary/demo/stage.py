@@ -62,6 +62,10 @@ class Stage:
                 raise RuntimeError("the office did not come up:\n" + "\n".join(self.said[-30:]))
             time.sleep(0.1)
 
+    def runs(self) -> bool:
+        """Whether the office still stands."""
+        return self._process is not None and self._process.poll() is None
+
     def _listen(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -143,7 +144,8 @@ def listen(windows: Windows, stage: Stage) -> None:
                     print(f"  {login:10} {stage.links[login]}", flush=True)
             case _:
                 print(f"Names: {', '.join(windows.known())}{HELP}", flush=True)
-    signal.pause()  # no more input, as when started without a terminal: the windows stay until a signal
+    while stage.runs():  # no more input, as when started without a terminal: the windows stay until a signal
+        time.sleep(1)
 
 
 class Windows:

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from notary.demo.visitor import Officer
+from notary.postgres import die_with_parent
 from notary.processes import free_port
 from signing.verify import Trust, verify
 
@@ -54,6 +56,7 @@ class Trying:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "notary", "try"], cwd=ROOT, env=environ, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         )  # fmt: skip
         self.said = []
         threading.Thread(target=self._listen, daemon=True).start()
