@@ -5,7 +5,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from notary.models import Deed, Message
+from notary.models import Deed, Failure, Message
 from tests.looking import Looking, running_chromium, served
 
 pytestmark = [
@@ -102,6 +102,12 @@ def open_all(page):
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
 
 
+def forgiven(world):
+    """No miss counted so far: in six looks the same visitor misses more often than the limit lets anybody."""
+    with world.parts.db.begin() as db:
+        db.execute(sa.delete(Failure))
+
+
 @pytest.mark.req("L01")
 def test_every_verdict_can_be_read_by_everybody(world, looking):
     case_id = world.case_ids[0]
@@ -118,11 +124,14 @@ def test_every_verdict_can_be_read_by_everybody(world, looking):
 
     looking.at("verify-page", "/verify", then=open_all)
     looking.at("verify-gaps", "/verify", then=ask("", ""))
+    forgiven(world)
     looking.at("verify-missed", "/verify", then=ask(deed.number, "2026-1-AAAAAAAAA"))
     looking.at("verify-valid-number", "/verify", then=ask(deed.number, deed.code))
     looking.at("verify-from-home", "/", then=ask(deed.number, deed.code, "#verify button"))
     looking.at("verify-valid-file", "/verify", then=give(whole, read=False))
+    forgiven(world)
     looking.at("verify-changed", "/verify", then=give(bytes(spoiled)))
+    forgiven(world)
     looking.at("verify-unknown", "/verify", then=give(b"%PDF-1.7\nno deed at all"))
     looking.at("verify-valid-qr", f"/v/{deed.code}", then=open_all)
     looking.at("verify-proof", f"/v/{deed.code}/proof?sha256={deed.sha256}")
