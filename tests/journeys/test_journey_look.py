@@ -59,7 +59,7 @@ def stage(visit, app, parts):
     return (
         (alice, ["/my", "/apply/guarantor-consent", draft, f"{draft}/check", *form, f"{whole}/withdraw", returned, f"{waits}/receipt",
                  f"{waits}/waiting", f"{waits}/notice", f"{waits}/book", f"{waits}/device-check", booked, f"{booked}/book?zone=America/Toronto"]),
-        (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/fee/receipt"]),
+        (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/ending", desk(booked) + "/fee/receipt"]),
         (he, ["/desk/tickets/", desk(booked)]),
         (admin, ["/desk/banks/"]),
     )  # fmt: skip
