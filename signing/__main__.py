@@ -192,12 +192,12 @@ def _fetcher(where: str) -> Any:
 def _witness(args: Any) -> int:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from signing.keyfile import write_whole
     from signing.note import BadNote, Verifier
     from signing.witness import Witness, server
 
     if not args.key.exists():
-        args.key.touch(mode=0o600)
-        args.key.write_text(Ed25519PrivateKey.generate().private_bytes_raw().hex())
+        write_whole(args.key, Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
     try:
         key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(args.key.read_text().strip()))
         logs = {one.name: one for one in map(Verifier.parse, args.log)}

@@ -24,6 +24,7 @@ from notary.demo.passkey import SoftPasskey
 from notary.demo.stage import Stage, home_for
 from notary.demo.visitor import Caller, Officer
 from notary.settings import CHECKOUT
+from notary.up import answers
 
 OUT = CHECKOUT / "var" / "try"
 PROPS = (Path(__file__).parent / "props.js").read_text()
@@ -52,17 +53,23 @@ class Cast:
 
 
 def main() -> int:
-    """Runs until `quit`, the end of input, or a signal. Exit 2 where there is no screen."""
+    """Runs until `quit` or a signal. Exit 2 where there is no screen, or something on the port already."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         print(
             "make try opens two windows and found no screen (DISPLAY). `make up` runs the office without.",
             file=sys.stderr,
         )
         return 2
+    home, port = os.environ.get("HOME_DIR"), int(os.environ.get("PORT", "8000"))
+    if answers(port):
+        print(
+            f"Something answers on port {port} already: end it first (`make up` and `make try` take the same).",
+            file=sys.stderr,
+        )
+        return 2
     signal.signal(signal.SIGTERM, _end)
     shutil.rmtree(OUT, ignore_errors=True)
     props = papers.make(OUT)
-    home, port = os.environ.get("HOME_DIR"), int(os.environ.get("PORT", "8000"))
     with Stage(Path(home) if home else home_for("try"), port) as stage, sync_playwright() as play:
         cast = enrol(stage)
         applicant = Caller(stage.url).log_in(PHONE)

@@ -6,7 +6,6 @@ and the next run writes the same bytes again.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,10 +19,10 @@ from notary.errors import NotYet, Unavailable
 from notary.jobs import here, queue
 from notary.models import Case, Event
 from notary.parts import Parts
-from notary.seal.refusals import SealDown
+from notary.seal.refusals import SealDown, SealError
 from signing import proof
 from signing.note import BadNote, Checkpoint, Verifier, opened, sign
-from signing.tiles import WIDTH, Tiles, in_folder, replace, write
+from signing.tiles import WIDTH, BadTiles, Tiles, in_folder, replace, write
 from signing.witness import request
 
 log = logging.getLogger(__name__)
@@ -48,16 +47,23 @@ def verifier(parts: Parts) -> Verifier:
 
 def published(parts: Parts) -> Checkpoint | None:
     """The newest checkpoint of ours; None before the first. Raises Differs when it is not signed by our key."""
+    head = _newest(parts)
+    return head[1] if head else None
+
+
+def _newest(parts: Parts) -> tuple[str, Checkpoint] | None:
+    """The newest note and what it says, read once: the next one may take its place at any moment."""
     path = folder(parts) / "checkpoint"
     if not path.exists():
         return None
+    note = path.read_text()
     try:
-        body, signers = opened(path.read_text(), [verifier(parts)])
+        body, signers = opened(note, [verifier(parts)])
     except BadNote as wrong:
         raise Differs(f"the checkpoint on disk: {wrong}") from wrong
     if not signers:
         raise Differs("the checkpoint on disk is not signed by the log's key")
-    return Checkpoint.parse(body)
+    return note, Checkpoint.parse(body)
 
 
 def publish(parts: Parts) -> int:
@@ -136,22 +142,27 @@ def proof_of(db: Session, parts: Parts, case: Case) -> bytes:
 
     Raises NotYet when it cannot be published now.
     """
+    from flask_babel import gettext as _
+
     query = sa.select(Event).where(Event.case_id == case.id, Event.kind.in_(("case.issue", "deed.renewed")))
     event = db.scalar(query.order_by(Event.seq.desc()).limit(1))
-    head = published(parts)
-    if event is not None and (head is None or head.size < event.seq):
-        with contextlib.suppress(SealDown, Unavailable):
+    try:
+        head = _newest(parts)
+        if event is not None and (head is None or head[1].size < event.seq):
             publish(parts)
-            head = published(parts)
-    if event is None or head is None or head.size < event.seq:
-        from flask_babel import gettext as _
+            head = _newest(parts)
+        if event is not None and head is not None and head[1].size >= event.seq:
+            return _proved(event, *head, parts)
+    except (SealError, Unavailable, Differs, BadTiles, OSError) as away:  # the deed itself is no worse for that
+        log.warning("no proof could be made: %s", away)
+    raise NotYet((_("公开日志里的这一行，一分钟内发布"),))
 
-        raise NotYet((_("公开日志里的这一行，一分钟内发布"),))
+
+def _proved(event: Event, note: str, head: Checkpoint, parts: Parts) -> bytes:
     tree = Tiles(head.size, in_folder(folder(parts)))
     private = ledger.private_of(event.kind, event.case_id, event.actor, event.role, event.payload)
     return proof.made(
-        bytes(event.leaf), event.seq - 1, head.size, tree.inclusion(event.seq - 1),
-        (folder(parts) / "checkpoint").read_text(), bytes(event.salt), private,
+        bytes(event.leaf), event.seq - 1, head.size, tree.inclusion(event.seq - 1), note, bytes(event.salt), private,
     )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def _lines() -> list[str]:
     """Raises BadInput naming what a batch may be."""
     text = request.get_data(cache=False, as_text=False)
     try:
-        lines = [one for one in text.decode().splitlines() if one.strip()]
+        lines = [one for one in text.decode().split("\n") if one.strip()]
     except UnicodeDecodeError:
         raise BadInput({"body": _("请用 UTF-8。")}) from None
     if not 1 <= len(lines) <= MOST_LINES:

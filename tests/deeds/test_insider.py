@@ -226,6 +226,24 @@ def test_the_bundle_carries_its_place_in_the_log(told):
     assert any("line " in (step.detail or "") for step in verdict.steps)
 
 
+def test_while_the_seal_is_away_there_is_no_proof_and_the_evidence_goes_out_all_the_same(told):
+    from dataclasses import replace
+
+    from notary.errors import NotYet
+    from notary.office import bundling, issuing
+    from notary.seal.client import SealClient
+
+    alone = replace(told.parts, seal=SealClient(told.home / "nowhere.sock"))
+    with alone.db() as db:
+        case = db.get_one(Case, told.case_ids[0])
+        with pytest.raises(NotYet):
+            publishing.proof_of(db, alone, case)
+        deed = issuing.deed_of(db, case)
+        packed = bundling.bundle(db, alone, case, issuing.deed_bytes(alone, case, deed))
+    assert packed.startswith(b"PK")
+    assert b"log.json" not in packed
+
+
 def test_who_asks_for_the_proof_of_a_fresh_line_has_it_published(told):
     """The bank fetches deed and proof in one breath, seconds after the issue."""
     publishing.publish(told.parts)

@@ -117,6 +117,22 @@ def test_one_person_finds_two_windows_every_state_and_everybody_to_play(trying):
     assert trying.process.wait(60) == 0
 
 
+def test_a_port_that_is_taken_is_said_to_be_before_anything_is_made(home):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environ = {**os.environ, "DISPLAY": ":0", "HOME_DIR": str(home), "PORT": str(taken.getsockname()[1])}
+        done = subprocess.run(
+            [sys.executable, "-m", "notary", "try"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+
+    assert done.returncode == 2
+    assert "already" in done.stderr
+    assert list(home.iterdir()) == []
+
+
 def test_without_a_screen_it_says_so_and_what_to_do():
     environ = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
