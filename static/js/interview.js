@@ -87,6 +87,8 @@ function drawn(moved) {
     pad = new Pad(canvas, ink.get(paper));
     $("pad-clear").addEventListener("click", () => pad.clear());
   }
+  const sheet = $("sheet");
+  if (sheet && $("seen") && !(sheet.complete && sheet.naturalWidth)) unseen(sheet, $("seen"), $("sheet-wait"));
   for (const button of document.querySelectorAll("#panel [data-speak]")) {
     button.hidden = !("speechSynthesis" in window);
     button.addEventListener("click", () => speak(button));
@@ -95,6 +97,17 @@ function drawn(moved) {
     $("ask").scrollTop = 0;
     if (!["say", "code"].includes(document.activeElement?.id)) $("ask").focus({ preventScroll: true });
   }
+}
+
+// Nobody says of a page that it was read before it stands on the screen; a picture that did not come is asked for again.
+function unseen(sheet, button, wait) {
+  const waits = (yes) => {
+    button.disabled = yes;
+    wait.hidden = !yes;
+  };
+  waits(true);
+  sheet.addEventListener("load", () => waits(false), { once: true });
+  sheet.addEventListener("error", () => setTimeout(() => sheet.isConnected && (sheet.src = sheet.src), 2000));
 }
 
 async function speak(button) {
