@@ -10,6 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from signing.facts import BadFacts, canonical, check, check_minutes
 LAYOUT = Path(__file__).parent / "layout"
 STANDARDS = ["a-3a", "ua-1"]
 _lock = Lock()  # typst.Compiler keeps its inputs between calls, so threads take turns
+_reading = Lock()  # PDFium keeps state for the whole process: two threads inside it, if only to close, are a crash
 
 
 class NotRendered(Exception):
@@ -65,31 +67,43 @@ def minutes(data: Mapping[str, Any]) -> bytes:
 
 def pages(pdf: bytes, dpi: int = 110) -> list[bytes]:
     """Every page as PNG, in order. ValueError where it is no PDF."""
-    import pypdfium2 as pdfium
-
-    try:
-        document = pdfium.PdfDocument(pdf)
-    except pdfium.PdfiumError as wrong:
-        raise ValueError(f"not a PDF: {wrong}") from None
-    out = []
-    with document:
+    pictures = []
+    with _open(pdf) as document:
         document.init_forms()  # without the form environment the stamps of signature fields are not drawn
-        for page in document:
-            buffer = io.BytesIO()
-            page.render(scale=dpi / 72, may_draw_forms=True).to_pil().save(buffer, "PNG")
-            out.append(buffer.getvalue())
-    return out
+        for number in range(len(document)):
+            with closing(document[number]) as page, closing(page.render(scale=dpi / 72, may_draw_forms=True)) as drawn:
+                pictures.append(drawn.to_pil().copy())
+    return [_png(picture) for picture in pictures]
 
 
 def page_texts(pdf: bytes) -> list[str]:
-    """The words of every page as a reader's clipboard would get them."""
+    """The words of every page as a reader's clipboard would get them. ValueError where it is no PDF."""
+    texts = []
+    with _open(pdf) as document:
+        for number in range(len(document)):
+            with closing(document[number]) as page, closing(page.get_textpage()) as words:
+                texts.append(words.get_text_range())
+    return texts
+
+
+@contextmanager
+def _open(pdf: bytes) -> Iterator[Any]:
+    """A document that no other thread reads meanwhile. Whatever is taken out of it is closed before it is left."""
     import pypdfium2 as pdfium
 
-    try:
-        with pdfium.PdfDocument(pdf) as document:
-            return [page.get_textpage().get_text_range() for page in document]
-    except pdfium.PdfiumError as wrong:
-        raise ValueError(f"not a PDF: {wrong}") from None
+    with _reading:
+        try:
+            document = pdfium.PdfDocument(pdf)
+        except pdfium.PdfiumError as wrong:
+            raise ValueError(f"not a PDF: {wrong}") from None
+        with document:
+            yield document
+
+
+def _png(picture: Any) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
 
 
 def missing_glyphs(text: str) -> list[str]:

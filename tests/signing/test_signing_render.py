@@ -2,6 +2,8 @@ import hashlib
 import io
 import json
 import re
+import subprocess
+import sys
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -151,3 +153,31 @@ def test_dates_in_chinese(day, said):
 def test_bytes_that_are_no_pdf_have_no_pages():
     with pytest.raises(ValueError, match="not a PDF"):
         render.pages(b"%PDF-1.7 nothing")
+
+
+READERS = """
+import sys, threading
+from signing import render
+
+pdf = sys.stdin.buffer.read()
+ends = []
+
+def read(what):
+    for _ in range(100):
+        what(pdf)
+    ends.append(1)
+
+whats = [lambda pdf: render.pages(pdf, dpi=40), render.page_texts] * 2
+threads = [threading.Thread(target=read, args=[what]) for what in whats]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+sys.exit(0 if len(ends) == len(whats) else 1)
+"""
+
+
+def test_threads_of_one_server_read_pages_side_by_side(facts):
+    """In a child, because a PDFium that two threads enter takes its whole process with it."""
+    child = subprocess.run(
+        [sys.executable, "-c", READERS], check=False, input=render.deed(facts), capture_output=True, timeout=120
+    )
+    assert child.returncode == 0, child.stderr.decode()[-2000:]
