@@ -52,13 +52,16 @@ def times(case: Case) -> str:
 
 
 def the_facts(case: Case) -> str:
-    from signing.facts import BadFacts, load_json
+    from signing.facts import NOTICE, BadFacts, load_json
 
     try:
         facts = load_json(attached(case.shape, b"facts.json"))
         named = facts["notary"]["name"], facts["office"]["name"]
         found = {"test": facts["test"] is True, "office": named[1]}
         found |= {k: str(facts[k]) for k in ("number", "issued_on")}
+        found |= {"kind": "deed"}
+        if facts.get("format") == NOTICE:
+            found |= {"kind": str(facts["kind"]), "concerns": str(facts["concerns"]["number"])}
     except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, RecursionError) as wrong:
         raise Refused("facts.missing", "文件中没有可读的公证事实", f"no readable facts inside ({wrong})") from None
     subjects = [leaf.subject for leaf in case.leaves]

@@ -59,6 +59,15 @@ ETSI: Mapping[str, str] = {
 signature; where we judge the whole document they are the nearest word, not the norm's own."""
 
 
+NOTICES = {
+    "revocation": (
+        "撤销公证书的决定，请勿再采信那份公证书",
+        "a decision that revokes a deed, which must not be relied on,",
+    ),
+    "correction": ("补正公证书，请和原公证书一起看", "a correction, to be read with its deed,"),
+}
+
+
 @dataclass(frozen=True)
 class Reason:
     """`code` is stable and documented in `docs/formats/README.md`; the words are safe to show. `etsi`: `ETSI`'s."""
@@ -104,6 +113,7 @@ class Signature:
 class Verdict:
     """By the file alone: whether the deed was revoked since is for the register to say.
 
+    `kind`: deed, or the notice (correction, revocation) about the deed whose number is `concerns`.
     `stamped_at`: the notary's time stamp. `archived_at`: the last document stamp; it is renewed about once a year.
     `known_at`: when the last word on a certificate was given that this rests on; later news is not in the file.
     """
@@ -119,6 +129,8 @@ class Verdict:
     number: str | None = None
     office: str | None = None
     issued_on: str | None = None
+    kind: Literal["deed", "correction", "revocation"] | None = None
+    concerns: str | None = None
     stamped_at: str | None = None
     archived_at: str | None = None
     known_at: str | None = None
@@ -144,6 +156,15 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
 
 def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
     """The answer first, for somebody at a counter."""
+    if word == "valid" and found["kind"] in NOTICES:
+        zh, en = NOTICES[found["kind"]]
+        zh = f"这不是公证书，是{found['office']}{zh}：{found['number']}，关于{found['concerns']}，日期 {found['issued_on']}。"
+        en = (
+            f"No deed but {en} by {found['office']}: {found['number']} about {found['concerns']}, {found['issued_on']}."
+        )
+        if found["test"]:
+            zh, en = zh + "这是测试件，没有法律效力。", en + " It is a TEST document without legal force."
+        return {"zh": zh + "签名、盖章后未被改动。", "en": en + " Unchanged since it was signed and sealed."}
     if word == "valid":
         zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
         en = (
