@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from signing.wording import NOTICE
+
 HERE = Path(__file__).parent
-NOTICE = "yuanzheng-notice/1"
 LIMIT = 4_000_000
 """Largest facts in bytes. Strokes of thirty signers stay far below."""
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from signing import wording
 from signing.body import BadBody, Inside, inside
-from signing.facts import NOTICE
 from signing.render import page_texts, pages, refuse_missing_glyphs
+from signing.wording import NOTICE
 
 AGE = re.compile(r"\d+\s*周?岁|现年")
 ADDED = {"qr", "notary", "seal"}
@@ -47,12 +47,7 @@ def words(text: str) -> str:
 
 def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
     """Every word of the facts stands on the pages, in order, and no other word does."""
-    if facts["format"] == NOTICE:
-        sheet = wording.notice(facts)
-        order = _order_of_notice(sheet)
-    else:
-        sheet = wording.deed(facts)
-        order = _reading_order(sheet)
+    sheet = wording.sheet(facts)
     foot = words(facts["number"] + (" · " + sheet["foot_mark"] if sheet["foot_mark"] else ""))
     texts = [words(t) for t in page_texts(pdf)]
     total = len(texts)
@@ -63,7 +58,7 @@ def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
         if not text.endswith(end) or not text.startswith(mark):
             return [f"page {no}: foot or mark is missing"]
         said += text[len(mark) : len(text) - len(end)]
-    wanted = words("".join(order))
+    wanted = words("".join(sheet_words(facts)))
     if said != wanted:
         at = next(
             (i for i, (a, b) in enumerate(zip(said, wanted, strict=False)) if a != b),
@@ -73,7 +68,13 @@ def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _reading_order(sheet: Mapping[str, Any]) -> list[str]:
+def sheet_words(facts: Mapping[str, Any]) -> list[str]:
+    """Every piece of text of a deed or notice, in reading order; without foot and mark."""
+    sheet = wording.sheet(facts)
+    return _order_of_notice(sheet) if facts["format"] == NOTICE else _order_of_deed(sheet)
+
+
+def _order_of_deed(sheet: Mapping[str, Any]) -> list[str]:
     i, t = sheet["instrument"], sheet["translation"]
     return [
         sheet["title"],

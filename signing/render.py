@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from signing import wording
-from signing.facts import NOTICE, BadFacts, canonical, check, check_minutes
+from signing.facts import BadFacts, canonical, check, check_minutes
 
 LAYOUT = Path(__file__).parent / "layout"
 STANDARDS = ["a-3a", "ua-1"]
@@ -34,11 +34,10 @@ def deed(facts: Mapping[str, Any]) -> bytes:
     """The unsigned body of a deed, or of a notice about one. BadFacts before anything is drawn."""
     check(facts)
     refuse_missing_glyphs(facts)
-    layout = "notice" if facts["format"] == NOTICE else "deed"
-    if layout == "notice":
-        sheet = wording.notice(facts)
-    else:
-        sheet = wording.deed(facts)
+    sheet = wording.sheet(facts)
+    layout = "notice"
+    if facts["format"] != wording.NOTICE:
+        layout = "deed"
         draw_strokes(sheet["instrument"]["signatures"])
     sheet |= {"qr": qr_svg(facts["verify_url"]), "facts": canonical(facts).decode()}
     return _compile(layout, sheet, facts["office"]["name"], facts["issued_on"])

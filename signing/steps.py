@@ -52,7 +52,8 @@ def times(case: Case) -> str:
 
 
 def the_facts(case: Case) -> str:
-    from signing.facts import NOTICE, BadFacts, load_json
+    from signing.facts import BadFacts, load_json
+    from signing.wording import NOTICE
 
     try:
         facts = load_json(attached(case.shape, b"facts.json"))

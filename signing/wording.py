@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 DIGITS = "〇一二三四五六七八九"
+NOTICE = "yuanzheng-notice/1"
 MARK = "TEST 无法律效力"
 FOOT_MARK = "TEST 测试件 无法律效力 no legal force"
 ZONES = {"Asia/Shanghai": "北京时间", "Asia/Chongqing": "北京时间"}
@@ -123,6 +124,11 @@ def deed(facts: Mapping[str, Any]) -> dict[str, Any]:
         "mark": MARK if facts["test"] else "",
         "foot_mark": FOOT_MARK if facts["test"] else "",
     }
+
+
+def sheet(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a deed or of a notice, by its format."""
+    return notice(facts) if facts["format"] == NOTICE else deed(facts)
 
 
 def notice(facts: Mapping[str, Any]) -> dict[str, Any]:

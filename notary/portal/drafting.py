@@ -23,7 +23,7 @@ from signing import render
 deeds = Blueprint("deeds", __name__, url_prefix="/desk")
 READERS = frozenset({Role.NOTARY, Role.APPROVER, Role.ASSISTANT, Role.ADMIN})
 LISTED = (
-    State.DRAFTING, State.APPROVAL, State.APPROVED, State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD,
+    State.DRAFTING, State.APPROVAL, State.APPROVED, State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD, State.CORRECTED,
     State.REVOKED,
 )  # fmt: skip
 MOST = 200

@@ -149,6 +149,17 @@ def test_every_verdict_can_be_read_by_everybody(world, looking):
     looking.at("verify-under-review", f"/v/{deed.code}")
     looking.at("deed-mine-under-review", f"{my}/deed", alice.http)
     looking.at("deed-review-decide", f"{desk}/review", world.browser("zhaozheng").http)
+    slip = {"outcome": "corrected", "decision": "录入时写错一个字。", "stands-1": "远程视频", "reads-1": "远程移动视频"}
+    assert world.decide(case_id, **slip).status_code == 200
+    world.work()
+    li, page = world.browser("liyuan"), f"{desk}/review"
+    looking.at("deed-notice-sign", page, li.http)
+    assert world.touch(li, world.passkeys["liyuan"], f"{page}/notice/options", f"{page}/notice").status_code == 200
+    world.work()
+    looking.at("verify-corrected", f"/v/{deed.code}", then=open_all)
+    looking.at("deed-mine-corrected", f"{my}/deed", alice.http)
+    looking.at("deed-corrected", f"{desk}/deed", bob.http)
+    assert li.form(page, reason="担保人身份可能不实").status_code == 303
     said = {"outcome": "revoked", "decision": "申请人隐瞒了担保人身份的变更"}
     assert world.decide(case_id, **said).status_code == 200
     looking.at("verify-revoked", f"/v/{deed.code}")
