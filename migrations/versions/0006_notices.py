@@ -1,4 +1,4 @@
-"""A correction and a revocation have a paper of their own; a deed may stand corrected."""
+"""A correction and a revocation have a paper of their own; a deed may stand corrected, and carry a translation."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,8 @@ def upgrade() -> None:
     _closed("cases", "state", "state", (*STATES, "corrected"))
     _closed("deeds", "standing", "standing", (*STANDINGS, "corrected"))
     op.add_column("reviews", sa.Column("corrections", JSONB(), nullable=False, server_default="[]"))
+    op.add_column("drafts", sa.Column("translation", JSONB(), nullable=False, server_default="{}"))
+    op.drop_column("drafts", "text_en")  # nothing was ever written to it
     op.create_table(
         "notices",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -63,6 +65,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("notices")
+    op.add_column("drafts", sa.Column("text_en", sa.String(), nullable=False, server_default=""))
+    op.drop_column("drafts", "translation")
     op.drop_column("reviews", "corrections")
     _closed("deeds", "standing", "standing", STANDINGS)
     _closed("cases", "state", "state", STATES)

@@ -23,7 +23,8 @@ class Draft(Base):
     template: Mapped[str] = mapped_column(repr=False)
     """What the wording gives for these facts, untouched."""
     text: Mapped[str] = mapped_column(repr=False)
-    text_en: Mapped[str] = mapped_column(default="", repr=False)
+    translation: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
+    """For use abroad (H06): `language`, `title`, `translator`, `text`; empty where none is wanted."""
     findings: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
     """Review finding by point of 规则 art. 23."""
     by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))

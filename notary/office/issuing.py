@@ -128,7 +128,14 @@ def facts_of(
             }
         ],
     }  # fmt: skip
+    translation = draft.translation and {
+        "translation": {
+            **{name: draft.translation[name] for name in ("language", "title", "translator")},
+            "paragraphs": [line for line in map(str.strip, draft.translation["text"].split("\n")) if line],
+        }
+    }
     return {
+        **(translation or {}),
         "format": "yuanzheng-facts/1",
         "test": parts.settings.trial,
         "number": number,

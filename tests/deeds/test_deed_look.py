@@ -4,6 +4,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from deed_world import ABROAD, FINDINGS
 
 from notary.models import Deed, Failure, Message
 from tests.looking import Looking, running_chromium, served
@@ -73,7 +74,11 @@ def test_a_deed_can_be_drafted_approved_and_sealed_by_everybody(world, looking):
     looking.at(
         "deed-draft-gaps", f"{desk}/draft", bob, then=press("#draft-save", ".govuk-error-summary, #draft-propose")
     )
-    world.draft_and_propose(case_id, text=CHANGED)
+    draft = {"text": CHANGED, **FINDINGS, **ABROAD}
+    assert world.browser("chenjing").form(f"{desk}/draft", **draft | {"translation-translator": ""}).status_code == 422
+    assert world.browser("chenjing").form(f"{desk}/draft", **draft).status_code == 303
+    looking.at("deed-draft-abroad", f"{desk}/draft", bob, then=open_all)
+    assert world.browser("chenjing").form(f"{desk}/propose").status_code == 303
     looking.at("deed-draft-other", f"{desk}/draft", other)
     looking.at("deed-in-approval", f"{desk}/deed", carol)
     looking.at("deed-every-approver", "/desk/deeds", carol)
