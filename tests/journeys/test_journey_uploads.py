@@ -142,9 +142,7 @@ def form(value, **more):
 
 
 @pytest.mark.req("K06")
-@pytest.mark.parametrize(
-    "with_", [opens_with_a_script, has_a_hidden_layer, carries_a_file, launches, form("480000")]
-)
+@pytest.mark.parametrize("with_", [opens_with_a_script, has_a_hidden_layer, carries_a_file, launches, form("480000")])
 def test_nothing_of_a_pdf_survives_but_its_pages_as_they_are_seen_and_the_hash_of_what_came(
     alice_applies, parts, with_
 ):
