@@ -52,6 +52,13 @@ look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
 	  tests/deeds/test_deed_look.py
 
+var/stock: benchmarks/requirements.txt $(READY)
+	$(PY) -m pip install --quiet --no-deps --require-hashes --target $@ --upgrade -r $<
+	touch $@
+
+bench-signing: var/stock  ## what it takes to issue and verify deeds, beside stock tools; DEEDS=... (1000)
+	$(PY) benchmarks/signing.py --deeds $${DEEDS:-1000}
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 
@@ -62,5 +69,7 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	  --override requirements.override requirements.in -o requirements.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
 .PHONY: help setup tools up lint types test fix demo try faults fuzz look docs check lock
