@@ -42,8 +42,8 @@ demo: $(READY) tools  ## the main job without hands, in two real browsers; leave
 try: $(READY) tools   ## the office with a dozen cases and two windows, so that one person can play all parts
 	@$(PY) -m notary try
 
-faults: $(READY) ## 300 kills between reserve and commit, with their figures; SEED=... repeats a run
-	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
+faults: $(READY) ## kills between reserve and commit, resumable: KILLS=10000 for the full number; SEED=... repeats a run
+	@$(PY) tools/faults
 
 fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=... go on, FUZZ=name:number runs one
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0

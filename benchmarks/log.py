@@ -42,7 +42,7 @@ for _ in range(32):
 def appends(count: int) -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(prefix="yz-log-") as name:
-        os.chmod(name, 0o711)  # as root, the server runs as somebody else
+        Path(name).chmod(0o711)  # as root, the server runs as somebody else
         server = EmbeddedPostgres(Path(name) / "postgres", "secret")
         server.start()
         try:
