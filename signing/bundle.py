@@ -78,6 +78,13 @@ def _logged(proof: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
         raise Refused(
             "bundle.log", "公开日志的证明与公证书不符", f"the log proof does not fit the deed: {wrong}"
         ) from None
+    named = facts.get("attachments", {}).get("log", {}).get("origin", place.origin)
+    if place.origin != named:
+        raise Refused(
+            "bundle.log",
+            "公开日志的证明与公证书不符",
+            f"the deed names the log {named}, the proof is of {place.origin}",
+        )
     return f", line {place.index + 1} of {place.size} in {place.origin}"
 
 
