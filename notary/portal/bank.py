@@ -9,92 +9,39 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from apiflask import APIBlueprint
-from flask import request
+from flask import Response, request
 from flask_babel import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response as AnyResponse
 
 from notary.errors import BadInput, NotAllowed, NotFound, Refusal
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
 from notary.office import delivering, issuing, publishing, receipts, verifying
+from notary.portal.describing import SECURITY
 from notary.portal.doors import actor, address, only, parts, visitor
+from notary.portal.problems import problem_of
+from notary.portal.shapes import DeedOut, EventOut, EventsIn, EventsOut, VerificationIn, VerificationOut
 
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
 MOST_EVENTS = 200
 MOST_LINES = 1000
-TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked")
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
-SECURITY = ["ApiKey"]
-
-
-class VerificationIn(BaseModel):
-    """Either number and code as printed on the deed, or the SHA-256 of the whole file, reckoned by the caller."""
-
-    model_config = ConfigDict(extra="forbid")
-    number: str | None = Field(None, max_length=80, description="As printed, e.g. （2026）渝示证字第1号")
-    code: str | None = Field(None, max_length=40, description="The short code under the QR")
-    sha256: Sha256 | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> VerificationIn:
-        if (self.sha256 is None) == (self.number is None or self.code is None):
-            raise ValueError("give number and code, or sha256")
-        return self
-
-
-class VerificationOut(BaseModel):
-    verdict: Literal["valid", "revoked", "under_review", "changed", "unknown"]
-    way: str
-    facts: dict[str, Any]
-    reasons: list[str]
-    machine: dict[str, Any]
-    receipt: str | None = Field(description="Signed by the office: a JWS, see keys.json, use receipt")
-
-
-class DeedOut(BaseModel):
-    number: str
-    code: str
-    sha256: str
-    standing: Literal["valid", "under_review", "revoked"]
-    standing_at: str
-    issued_at: str
-    received_at: str | None = Field(description="When this bank said that it has the file")
-    file: str = Field(description="Where the PDF is, for the same key")
-
-
-class EventOut(BaseModel):
-    seq: int = Field(description="Ask on with after=seq")
-    type: str = Field(description="deed.issued, deed.under_review, deed.valid (upheld), deed.revoked")
-    at: str
-    number: str
-    code: str
-    sha256: str
-
-
-class EventsIn(BaseModel):
-    after: int = Field(0, ge=0)
-
-
-class EventsOut(BaseModel):
-    events: list[EventOut]
-    next: int
+TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked", "deed.corrected")
 
 
 @bank.post("/verifications")
 @bank.output(VerificationOut)
 @bank.doc(
-    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 422, 429],
+    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 413, 422, 429],
     description="JSON with number and code or with sha256; or the file itself as multipart/form-data, field `file`. "
     "Every miss by number, code or sha256 is the same 404.",
 )  # fmt: skip
 @only(Role.BANK)
-def verify() -> dict[str, Any]:
+def verify() -> Response:
     now, asker = parts().clock(), this_bank()
     with parts().db() as db:
         try:
@@ -112,7 +59,14 @@ def verify() -> dict[str, Any]:
             db.commit()  # the miss is counted
             raise
         db.commit()
-    return found.json() | {"receipt": receipts.signed(parts(), claims_of(found), now)}
+    receipt = receipts.signed(parts(), claims_of(found), now)
+    return said(VerificationOut.model_validate(found.json() | {"receipt": receipt}))
+
+
+def said(told: BaseModel) -> Response:
+    """Exactly what the document describes: what is not known is left out, and nothing else can slip in."""
+    text = json.dumps(told.model_dump(mode="json", exclude_unset=True), ensure_ascii=False, separators=(",", ":"))
+    return Response(text + "\n", mimetype="application/json")
 
 
 def claims_of(found: verifying.Answer) -> dict[str, Any]:
@@ -127,18 +81,18 @@ def claims_of(found: verifying.Answer) -> dict[str, Any]:
     "same problem as the single call. The last line is the office's receipt over all lines before it.",
 )  # fmt: skip
 @only(Role.BANK)
-def verify_batch() -> AnyResponse:
+def verify_batch() -> Response:
     now, asker, lines = parts().clock(), this_bank(), _lines()
     told = []
     for number, line in enumerate(lines, 1):
         try:
             told.append({"line": number, **_one_of_many(line, asker, now)})
         except Refusal as no:
-            told.append({"line": number, "problem": {"code": no.code, "title": no.title(), "status": no.status}})
+            told.append({"line": number, "problem": problem_of(no)})
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
     claims = {"lines": len(told), "sha256": hashlib.sha256(text.encode()).hexdigest()}
     text += json.dumps({"receipt": receipts.signed(parts(), claims, now)}) + "\n"
-    return AnyResponse(text, mimetype="application/x-ndjson")
+    return Response(text, mimetype="application/x-ndjson")
 
 
 def _lines() -> list[str]:
@@ -172,21 +126,6 @@ def _one_of_many(line: str, asker: Bank, now: datetime) -> dict[str, Any]:
     return {"verdict": found.verdict, "facts": found.facts, "reasons": list(found.reasons)}
 
 
-def describe(spec: dict[str, Any]) -> dict[str, Any]:
-    """Adds to the OpenAPI document that a verification takes JSON or a file; the framework knows one kind a route."""
-    file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
-    spec["paths"]["/api/v1/verifications"]["post"]["requestBody"] = {
-        "required": True,
-        "content": {
-            "application/json": {"schema": VerificationIn.model_json_schema()}, "multipart/form-data": {"schema": file}
-        },
-    }  # fmt: skip
-    spec["paths"]["/api/v1/verifications/batch"]["post"]["requestBody"] = {
-        "required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}
-    }  # fmt: skip
-    return spec
-
-
 def _given() -> VerificationIn:
     try:
         return VerificationIn.model_validate(request.get_json(silent=True) or {})
@@ -207,10 +146,10 @@ def _upload() -> bytes:
 @bank.output(DeedOut)
 @bank.doc(summary="A deed that was delivered to this bank", security=SECURITY, responses=[401, 404])
 @only(Role.BANK)
-def deed(code: str) -> DeedOut:
+def deed(code: str) -> Response:
     with parts().db() as db:
         found, delivery, _case = own(db, code)
-        return told(found, delivery)
+    return said(told(found, delivery))
 
 
 def told(found: Deed, delivery: Delivery) -> DeedOut:
@@ -225,34 +164,34 @@ def told(found: Deed, delivery: Delivery) -> DeedOut:
 @bank.get("/deeds/<code>/file")
 @bank.doc(summary="Its PDF, byte for byte as sealed", security=SECURITY, responses=[200, 401, 404])
 @only(Role.BANK)
-def file(code: str) -> AnyResponse:
+def file(code: str) -> Response:
     with parts().db() as db:
         found, _delivery, case = own(db, code)
     data = issuing.deed_bytes(parts(), case, found)
     head = {"Content-Disposition": f'attachment; filename="deed-{found.code}.pdf"', "ETag": f'"{found.sha256}"'}
-    return AnyResponse(data, mimetype="application/pdf", headers=head)
+    return Response(data, mimetype="application/pdf", headers=head)
 
 
 @bank.get("/deeds/<code>/log-proof")
 @bank.doc(summary="That its issue stands in the public log", security=SECURITY, responses=[200, 401, 404, 409])
 @only(Role.BANK)
-def log_proof(code: str) -> AnyResponse:
+def log_proof(code: str) -> Response:
     """yuanzheng-log-proof/1, docs/formats/log.md; 409 while the line cannot be published."""
     with parts().db() as db:
         _found, _delivery, case = own(db, code)
-        return AnyResponse(publishing.proof_of(db, parts(), case), mimetype="application/json")
+        return Response(publishing.proof_of(db, parts(), case), mimetype="application/json")
 
 
 @bank.post("/deeds/<code>/receipt")
 @bank.output(DeedOut)
 @bank.doc(summary="This bank has the file (receipt, H10)", security=SECURITY, responses=[401, 404])
 @only(Role.BANK)
-def receipt(code: str) -> DeedOut:
+def receipt(code: str) -> Response:
     """Said twice, it changes nothing."""
     with parts().db.begin() as db:
         found, delivery, _case = own(db, code)
         delivering.mark_received(db, delivery, actor(), parts().clock())
-        return told(found, delivery)
+    return said(told(found, delivery))
 
 
 @bank.get("/events")
@@ -260,7 +199,7 @@ def receipt(code: str) -> DeedOut:
 @bank.output(EventsOut)
 @bank.doc(summary="What happened to this bank's deeds, oldest first", security=SECURITY, responses=[401])
 @only(Role.BANK)
-def events(query_data: EventsIn) -> EventsOut:
+def events(query_data: EventsIn) -> Response:
     with parts().db() as db:
         rows = db.execute(
             sa.select(Event, Deed)
@@ -271,13 +210,15 @@ def events(query_data: EventsIn) -> EventsOut:
             .limit(MOST_EVENTS)
         ).all()
     found = [
-        EventOut(
-            seq=event.seq, type=event.kind, at=event.at.isoformat(), number=deed.number, code=deed.code,
-            sha256=deed.sha256,
+        EventOut.model_validate(
+            {
+                "seq": event.seq, "type": event.kind, "at": event.at.isoformat(), "number": deed.number,
+                "code": deed.code, "sha256": deed.sha256,
+            }
         )
         for event, deed in rows
     ]  # fmt: skip
-    return EventsOut(events=found, next=found[-1].seq if found else query_data.after)
+    return said(EventsOut(events=found, next=found[-1].seq if found else query_data.after))
 
 
 def own(db: Session, code: str) -> tuple[Deed, Delivery, Case]:
