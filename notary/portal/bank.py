@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,46 +23,75 @@ from sqlalchemy.orm import Session
 from notary.errors import BadInput, NotAllowed, NotFound, Refusal
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
-from notary.office import delivering, issuing, publishing, receipts, verifying
+from notary.office import delivering, issuing, once, publishing, receipts, verifying
 from notary.portal.describing import SECURITY
 from notary.portal.doors import actor, address, only, parts, visitor
-from notary.portal.problems import problem_of
+from notary.portal.problems import problem_of, response_of
 from notary.portal.shapes import DeedOut, EventOut, EventsIn, EventsOut, VerificationIn, VerificationOut
 
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
 MOST_EVENTS = 200
 MOST_LINES = 1000
+KEY = re.compile(r"[!-~]{1,255}")
 TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked", "deed.corrected")
 
 
 @bank.post("/verifications")
 @bank.output(VerificationOut)
 @bank.doc(
-    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 413, 422, 429],
+    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 409, 413, 422, 429],
     description="JSON with number and code or with sha256; or the file itself as multipart/form-data, field `file`. "
     "Every miss by number, code or sha256 is the same 404.",
 )  # fmt: skip
 @only(Role.BANK)
 def verify() -> Response:
-    now, asker = parts().clock(), this_bank()
+    upload = _upload() if request.mimetype == "multipart/form-data" else None
+    given = _given() if upload is None else VerificationIn.model_construct()
+
+    def work(db: Session, asker: Bank, now: datetime) -> Response:
+        if upload is not None:
+            found = verifying.by_file(db, parts(), upload, address(), now, bank=asker, way="api-file")
+        else:
+            found = _found(db, given, asker, now)
+        receipt = receipts.signed(parts(), claims_of(found), now)
+        return said(VerificationOut.model_validate(found.json() | {"receipt": receipt}))
+
+    return answered_once(work, request.get_data() if upload is None else upload)
+
+
+def _found(db: Session, given: VerificationIn, asker: Bank, now: datetime) -> verifying.Answer:
+    """Raises NoMatch, TooMany."""
+    if given.sha256:
+        return verifying.by_hash(db, given.sha256, address(), now, bank=asker)
+    return verifying.by_code(db, given.number or "", given.code or "", address(), now, bank=asker, way="api")
+
+
+def answered_once(work: Callable[[Session, Bank, datetime], Response], body: bytes) -> Response:
+    """What `work` answers, in one transaction; under an Idempotency-Key what it answered before, byte for byte.
+
+    A miss is an answer too: it is counted, and kept. Every other refusal has changed nothing and is not kept.
+    """
+    now, asker, key = parts().clock(), this_bank(), _key()
+    asked = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body).hexdigest()
     with parts().db() as db:
+        if key and (kept := once.take(db, asker, key, asked, now)):
+            return Response(kept.body, kept.status, {"Idempotent-Replayed": "true"}, mimetype=kept.mimetype)
         try:
-            if request.mimetype == "multipart/form-data":
-                found = verifying.by_file(db, parts(), _upload(), address(), now, bank=asker, way="api-file")
-            else:
-                given = _given()
-                if given.sha256:
-                    found = verifying.by_hash(db, given.sha256, address(), now, bank=asker)
-                else:
-                    found = verifying.by_code(
-                        db, given.number or "", given.code or "", address(), now, bank=asker, way="api"
-                    )
-        except verifying.NoMatch:
-            db.commit()  # the miss is counted
-            raise
+            reply = work(db, asker, now)
+        except verifying.NoMatch as miss:
+            reply = response_of(miss)
+        if key:
+            once.keep(db, asker, key, asked, reply.status_code, reply.mimetype or "", reply.get_data(), now)
         db.commit()
-    receipt = receipts.signed(parts(), claims_of(found), now)
-    return said(VerificationOut.model_validate(found.json() | {"receipt": receipt}))
+    return reply
+
+
+def _key() -> str:
+    """The request's Idempotency-Key, or nothing. Raises BadInput."""
+    key = request.headers.get("Idempotency-Key", "")
+    if "Idempotency-Key" in request.headers and not KEY.fullmatch(key):
+        raise BadInput({"Idempotency-Key": _("要 1 到 255 个可见的 ASCII 字符。")})
+    return key
 
 
 def said(told: BaseModel) -> Response:
@@ -76,28 +107,32 @@ def claims_of(found: verifying.Answer) -> dict[str, Any]:
 
 @bank.post("/verifications/batch")
 @bank.doc(
-    summary="Up to 1,000 deeds at once, one JSON object a line", security=SECURITY, responses=[200, 401, 413, 422],
+    summary="Up to 1,000 deeds at once, one JSON object a line", security=SECURITY, responses=[200, 401, 409, 413, 422],
     description="NDJSON in, NDJSON out, in the same order: each line number and code, or sha256. A line that opens nothing has the "
-    "same problem as the single call. The last line is the office's receipt over all lines before it.",
+    "same problem as the single call. All lines are one transaction. The last line is the office's receipt over all lines before it.",
 )  # fmt: skip
 @only(Role.BANK)
 def verify_batch() -> Response:
-    now, asker, lines = parts().clock(), this_bank(), _lines()
-    told = []
-    for number, line in enumerate(lines, 1):
-        try:
-            told.append({"line": number, **_one_of_many(line, asker, now)})
-        except Refusal as no:
-            told.append({"line": number, "problem": problem_of(no)})
-    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
-    claims = {"lines": len(told), "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    text += json.dumps({"receipt": receipts.signed(parts(), claims, now)}) + "\n"
-    return Response(text, mimetype="application/x-ndjson")
+    lines = _lines()
+
+    def work(db: Session, asker: Bank, now: datetime) -> Response:
+        told = []
+        for number, line in enumerate(lines, 1):
+            try:
+                told.append({"line": number, **_one_of_many(db, line, asker, now)})
+            except Refusal as no:
+                told.append({"line": number, "problem": problem_of(no)})
+        text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
+        claims = {"lines": len(told), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+        text += json.dumps({"receipt": receipts.signed(parts(), claims, now)}) + "\n"
+        return Response(text, mimetype="application/x-ndjson")
+
+    return answered_once(work, request.get_data())
 
 
 def _lines() -> list[str]:
     """Raises BadInput naming what a batch may be."""
-    text = request.get_data(cache=False, as_text=False)
+    text = request.get_data()
     try:
         lines = [one for one in text.decode().split("\n") if one.strip()]
     except UnicodeDecodeError:
@@ -107,22 +142,13 @@ def _lines() -> list[str]:
     return lines
 
 
-def _one_of_many(line: str, asker: Bank, now: datetime) -> dict[str, Any]:
-    """One line's answer without the machine's report. Each line is a transaction of its own. Raises Refusal."""
+def _one_of_many(db: Session, line: str, asker: Bank, now: datetime) -> dict[str, Any]:
+    """One line's answer without the machine's report. Raises Refusal."""
     try:
         given = VerificationIn.model_validate_json(line)
     except ValidationError as bad:
         raise BadInput({"line": bad.errors()[0]["msg"]}) from bad
-    with parts().db() as db:
-        try:
-            if given.sha256:
-                found = verifying.by_hash(db, given.sha256, address(), now, bank=asker)
-            else:
-                found = verifying.by_code(
-                    db, given.number or "", given.code or "", address(), now, bank=asker, way="api"
-                )
-        finally:
-            db.commit()  # a miss is counted too
+    found = _found(db, given, asker, now)
     return {"verdict": found.verdict, "facts": found.facts, "reasons": list(found.reasons)}
 
 
@@ -184,14 +210,17 @@ def log_proof(code: str) -> Response:
 
 @bank.post("/deeds/<code>/receipt")
 @bank.output(DeedOut)
-@bank.doc(summary="This bank has the file (receipt, H10)", security=SECURITY, responses=[401, 404])
+@bank.doc(summary="This bank has the file (receipt, H10)", security=SECURITY, responses=[401, 404, 409, 422])
 @only(Role.BANK)
 def receipt(code: str) -> Response:
     """Said twice, it changes nothing."""
-    with parts().db.begin() as db:
+
+    def work(db: Session, _asker: Bank, now: datetime) -> Response:
         found, delivery, _case = own(db, code)
-        delivering.mark_received(db, delivery, actor(), parts().clock())
-    return said(told(found, delivery))
+        delivering.mark_received(db, delivery, actor(), now)
+        return said(told(found, delivery))
+
+    return answered_once(work, b"")
 
 
 @bank.get("/events")

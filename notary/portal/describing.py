@@ -26,6 +26,11 @@ REFUSALS = {
     503: "A part of the office does not answer; nothing was done",
 }
 WAITS = {409, 429, 503}
+ONCE = {
+    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "description": "Sent again with the same body within 24 hours: the same answer, and nothing is done twice",
+}  # fmt: skip
+REPLAYED = {"description": "The answer of before, byte for byte", "schema": {"const": "true"}}
 FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 MADE = (shapes.VerificationIn, shapes.Problem, shapes.BatchLine, shapes.BatchEnd)
 
@@ -47,6 +52,9 @@ def describe(spec: dict[str, Any]) -> dict[str, Any]:
         for verb, told in item.items():
             told["operationId"] = _named(verb, path)
             _refusals(told)
+            if verb == "post":
+                told["parameters"] = [*told.get("parameters", []), ONCE]
+                told["responses"]["200"]["headers"] = {"Idempotent-Replayed": REPLAYED}
     _body(
         paths["/api/v1/verifications"]["post"],
         {"application/json": _ref("VerificationIn"), "multipart/form-data": FILE},
@@ -96,7 +104,8 @@ def _body(told: dict[str, Any], content: dict[str, Any]) -> None:
 
 
 def _answers(told: dict[str, Any], kind: str, schema: dict[str, Any]) -> None:
-    told["responses"]["200"] = {"description": told["summary"], "content": {kind: {"schema": schema}}}
+    answer = told["responses"]["200"]
+    answer |= {"description": told["summary"], "content": {kind: {"schema": schema}}}
 
 
 def _machine() -> dict[str, Any]:

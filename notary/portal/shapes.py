@@ -98,7 +98,8 @@ class EventsOut(Closed):
 
 
 CODES = (
-    "refused", "login-needed", "not-found", "bad-input", "verify.no-match", "case.not-yet", "too-large", "too-many", "unavailable",
+    "refused", "login-needed", "not-found", "bad-input", "verify.no-match", "case.not-yet",
+    "too-large", "too-many", "key.at-work", "key.other-request", "unavailable",
 )  # fmt: skip
 """What a refusal of the API can be; a test holds that there is no other."""
 

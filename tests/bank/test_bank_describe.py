@@ -10,7 +10,8 @@ from bank_world import digest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from notary.models import Standing
+from notary.models import Bank, Standing
+from notary.office import once
 from notary.portal import shapes
 from tests.conftest import NOON
 
@@ -169,6 +170,15 @@ def walk(world, seen, monkeypatch):
     for path in (single, batch, f"{base}/receipt", "/api/v1/events"):
         take = get if path.endswith("events") else post
         take(path + "?x=%00")
+    with world.parts.db() as db:
+        once.take(db, db.get_one(Bank, world.bank_id), "busy", "", NOON)
+        for path, body in (
+            (single, {"json": {"sha256": deed.sha256}}),
+            (batch, {"data": b"{}"}),
+            (f"{base}/receipt", {}),
+        ):
+            assert post(path, world.head | {"Idempotency-Key": "busy"}, **body).status_code == 409
+    post(f"{base}/receipt", world.head | {"Idempotency-Key": "a b"})
     assert get("/api/v1/events").json["events"][-1]["type"] == "deed.revoked"
     get("/api/v1/events", {})
     get("/api/v1/events?after=-1")
