@@ -46,6 +46,7 @@ from notary.models.interviews import (
 from notary.models.people import (
     Applicant,
     Bank,
+    BankCertificate,
     Code,
     CodePurpose,
     Failure,
@@ -64,6 +65,7 @@ __all__ = [
     "Answer",
     "Applicant",
     "Bank",
+    "BankCertificate",
     "Base",
     "Case",
     "Channel",

@@ -12,7 +12,10 @@ from notary.portal import shapes
 from notary.settings import CHECKOUT
 
 SECURITY = ["ApiKey"]
-SCHEMES = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+SCHEMES = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "MutualTls": {"type": "mutualTLS", "description": "One of the certificates that the bank has registered, if any"},
+}
 EVERYWHERE = (400, 503)
 """A request that cannot be read, and a part of the office that is away: possible at every route."""
 REFUSALS = {
@@ -52,6 +55,8 @@ def describe(spec: dict[str, Any]) -> dict[str, Any]:
         for verb, told in item.items():
             told["operationId"] = _named(verb, path)
             _refusals(told)
+            if told.get("security"):
+                told["security"] = [{"ApiKey": []}, {"ApiKey": [], "MutualTls": []}]
             if verb == "post":
                 told["parameters"] = [*told.get("parameters", []), ONCE]
                 told["responses"]["200"]["headers"] = {"Idempotent-Replayed": REPLAYED}
