@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Session
 from notary.errors import BadInput, NotAllowed, NotFound, Refusal
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
-from notary.office import delivering, issuing, once, publishing, receipts, verifying
+from notary.office import delivering, feed, issuing, once, publishing, receipts, verifying
 from notary.portal.describing import SECURITY
 from notary.portal.doors import actor, address, only, parts, visitor
 from notary.portal.problems import problem_of, response_of
@@ -248,6 +249,33 @@ def events(query_data: EventsIn) -> Response:
         for event, deed in rows
     ]  # fmt: skip
     return said(EventsOut(events=found, next=found[-1].seq if found else query_data.after))
+
+
+@bank.get("/revocations")
+@bank.input(EventsIn, location="query")
+@bank.doc(
+    summary="Every deed of this office that was doubted, upheld, revoked or corrected", security=SECURITY,
+    responses=[200, 401],
+    description="NDJSON, oldest first, up to 500 lines behind line `after` of the log, whoever holds the deed; no personal "
+    "data. The last line says where to go on and is the office's receipt over all lines before it. The ETag holds while "
+    "nothing has happened.",
+)  # fmt: skip
+@only(Role.BANK)
+def revocations(query_data: EventsIn) -> Response:
+    after = query_data.after
+    with parts().db() as db:
+        found = feed.page(db, this_bank().office_id, after)
+    text = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found.entries)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    reply = Response(mimetype="application/x-ndjson", headers={"Cache-Control": "private, no-cache"})
+    reply.set_etag(f"{after}.{found.next}.{sha256[:32]}", weak=True)
+    if reply.get_etag()[0] in request.if_none_match.as_set(include_weak=True):
+        reply.status_code = 304
+        return reply
+    claims = {"after": after, "next": found.next, "lines": len(found.entries), "sha256": sha256}
+    receipt = receipts.signed(parts(), claims, parts().clock())
+    reply.set_data(text + json.dumps({"next": found.next, "more": found.more, "receipt": receipt}) + "\n")
+    return reply
 
 
 def own(db: Session, code: str) -> tuple[Deed, Delivery, Case]:

@@ -35,7 +35,14 @@ ONCE = {
 }  # fmt: skip
 REPLAYED = {"description": "The answer of before, byte for byte", "schema": {"const": "true"}}
 FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
-MADE = (shapes.VerificationIn, shapes.Problem, shapes.BatchLine, shapes.BatchEnd)
+MADE = (
+    shapes.VerificationIn,
+    shapes.Problem,
+    shapes.BatchLine,
+    shapes.BatchEnd,
+    shapes.Revocation,
+    shapes.RevocationsEnd,
+)
 
 
 def describe(spec: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +75,11 @@ def describe(spec: dict[str, Any]) -> dict[str, Any]:
     _body(batch, {"application/x-ndjson": {"type": "string", "x-line": _ref("VerificationIn")}})
     lines = {"type": "string", "x-line": _ref("BatchLine"), "x-last-line": _ref("BatchEnd")}
     _answers(batch, "application/x-ndjson", lines)
+    feed = paths["/api/v1/revocations"]["get"]
+    lines = {"type": "string", "x-line": _ref("Revocation"), "x-last-line": _ref("RevocationsEnd")}
+    _answers(feed, "application/x-ndjson", lines)
+    feed["responses"]["200"]["headers"] = {"ETag": {"required": True, "schema": {"type": "string"}}}
+    feed["responses"]["304"] = {"description": "Nothing new since the ETag of If-None-Match"}
     _answers(paths["/api/v1/deeds/{code}/file"]["get"], "application/pdf", {"type": "string", "format": "binary"})
     _answers(paths["/api/v1/deeds/{code}/log-proof"]["get"], "application/json", _proof())
     paths["/api/v1/openapi.json"] = {"get": _itself()}

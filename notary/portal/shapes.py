@@ -97,6 +97,25 @@ class EventsOut(Closed):
     next: int
 
 
+class Revocation(Closed):
+    """One line of the revocation feed."""
+
+    seq: int = Field(description="Line of the ledger; ask on with after=seq")
+    log_index: int = Field(description="Place in the public log, from 0")
+    type: Literal["deed.under_review", "deed.valid", "deed.revoked", "deed.corrected"]
+    at: str
+    number: str
+    files: list[str] = Field(description="SHA-256 of every file that the deed ever had, the newest first")
+
+
+class RevocationsEnd(Closed):
+    """The last line: a JWS whose claims hold `after`, `next`, `lines` and the `sha256` of all lines before it."""
+
+    next: int
+    more: bool = Field(description="Ask on at once")
+    receipt: str | None
+
+
 CODES = (
     "refused", "login-needed", "not-found", "bad-input", "verify.no-match", "case.not-yet",
     "too-large", "too-many", "key.at-work", "key.other-request", "unavailable",

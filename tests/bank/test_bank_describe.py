@@ -182,12 +182,18 @@ def walk(world, seen, monkeypatch):
     assert get("/api/v1/events").json["events"][-1]["type"] == "deed.revoked"
     get("/api/v1/events", {})
     get("/api/v1/events?after=-1")
+    feed = "/api/v1/revocations"
+    etag = get(feed).headers["ETag"]
+    assert get(feed, world.head | {"If-None-Match": etag}).status_code == 304
+    get(feed, {})
+    get(feed + "?after=x")
+    get(feed + "?x=%00")
     away(
         world,
         seen,
         monkeypatch,
         (single, batch, f"{base}/receipt"),
-        (base, f"{base}/file", f"{base}/log-proof", "/api/v1/events"),
+        (base, f"{base}/file", f"{base}/log-proof", "/api/v1/events", feed),
     )
 
 
