@@ -178,6 +178,15 @@ class Failure(Base):
     __table_args__ = (Index("ix_failures_door_subject_hash_at", "door", "subject_hash", "at"),)
 
 
+class Pace(Base):
+    """How far one subject has used up what it may ask at a door: its requests are paid for until `free_at` (GCRA)."""
+
+    __tablename__ = "paces"
+    door: Mapped[str] = mapped_column(primary_key=True)
+    subject_hash: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime]
+
+
 class Recovery(Base):
     """A lost second factor: one person asks, another agrees; neither is the one who lost it."""
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from notary.errors import BadInput, NotAllowed, NotFound, Refusal
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Delivery, Event, Standing
-from notary.office import delivering, feed, issuing, once, publishing, receipts, verifying
+from notary.office import delivering, feed, issuing, limits, once, publishing, receipts, verifying
 from notary.portal.describing import SECURITY
 from notary.portal.doors import actor, address, only, parts, visitor
 from notary.portal.problems import problem_of, response_of
@@ -37,10 +37,24 @@ KEY = re.compile(r"[!-~]{1,255}")
 TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked", "deed.corrected")
 
 
+@bank.before_request
+def paced() -> None:
+    """Every request is one, a line of a batch one more. Raises TooMany."""
+    _pace(1)
+
+
+def _pace(weight: int) -> None:
+    now = parts().clock()
+    with parts().db.begin() as db:
+        db.execute(sa.text("SET LOCAL synchronous_commit = off"))  # after a power cut a few requests are forgotten
+        limits.keep_pace(db, "bank-address", address(), now, weight)
+        limits.keep_pace(db, "bank", str(this_bank().id), now, weight)
+
+
 @bank.post("/verifications")
 @bank.output(VerificationOut)
 @bank.doc(
-    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 409, 413, 422, 429],
+    summary="Is this deed real, unchanged and in force?", security=SECURITY, responses=[401, 404, 409, 413, 422],
     description="JSON with number and code or with sha256; or the file itself as multipart/form-data, field `file`. "
     "Every miss by number, code or sha256 is the same 404.",
 )  # fmt: skip
@@ -115,6 +129,7 @@ def claims_of(found: verifying.Answer) -> dict[str, Any]:
 @only(Role.BANK)
 def verify_batch() -> Response:
     lines = _lines()
+    _pace(len(lines))
 
     def work(db: Session, asker: Bank, now: datetime) -> Response:
         told = []

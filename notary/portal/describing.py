@@ -16,8 +16,8 @@ SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "MutualTls": {"type": "mutualTLS", "description": "One of the certificates that the bank has registered, if any"},
 }
-EVERYWHERE = (400, 503)
-"""A request that cannot be read, and a part of the office that is away: possible at every route."""
+EVERYWHERE = (400, 429, 503)
+"""A request that cannot be read, too many of them, and a part of the office that is away: possible at every route."""
 REFUSALS = {
     400: "The request cannot be read",
     401: "No key of a bank",

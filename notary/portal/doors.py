@@ -14,7 +14,7 @@ from notary.errors import LoginNeeded, NotAllowed
 from notary.ledger import Actor
 from notary.lifecycle import Role
 from notary.models import Applicant, Bank, Person
-from notary.office import doors
+from notary.office import doors, limits
 from notary.parts import Parts
 from notary.portal import nearest
 
@@ -152,9 +152,14 @@ def _read_bank() -> Visitor:
     key = request.headers.get("X-API-Key", "")
     if not key:
         return Visitor()
-    certificate = nearest.certificate(parts().settings)
+    certificate, now = nearest.certificate(parts().settings), parts().clock()
     with parts().db() as db:
-        return Visitor(bank=doors.bank_of(db, key, certificate, parts().clock()))
+        found = doors.bank_of(db, key, certificate, now)
+        if found is None:
+            limits.refuse_if_spent(db, "key", address(), now)
+            limits.count(db, "key", address(), now)
+            db.commit()
+        return Visitor(bank=found)
 
 
 def actor() -> Actor:

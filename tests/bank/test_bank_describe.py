@@ -3,6 +3,7 @@
 import json
 import re
 from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -217,8 +218,12 @@ def away(world, seen, monkeypatch, posts, gets):
     assert seen.take("get", path, world.get(path.removeprefix("/api/v1"))).json["unmet"]
     assert digest(deed.data) == deed.sha256
     world.seal.down = False
-    monkeypatch.setitem(limits.ALLOWED, "verify", 0)
-    seen.take("post", single, world.post("/verifications", json={"sha256": "0" * 64}))
+    with monkeypatch.context() as slow:
+        slow.setitem(limits.PACES, "bank", limits.Rate(timedelta(hours=1), timedelta()))
+        for path in posts:
+            seen.take("post", path, world.http.post(path, headers=world.head, json={}))
+        for path in gets:
+            assert seen.take("get", path, world.http.get(path, headers=world.head)).status_code == 429
     broken(world, monkeypatch)
     for path in posts:
         seen.take("post", path, world.http.post(path, headers=world.head, json={}))
