@@ -16,11 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from signing import cms, evidence, path, token
 from signing.case import Case, attribute, utc
-from signing.keys import DOCUMENT_SIGNING, NOTARY, OFFICE
+from signing.keys import DOCUMENT_SIGNING, NOTARY, OFFICE, STAMP, STATUS
 from signing.shape import Signed
 from signing.token import Token
-from signing.verdict import Refused, Signature
+from signing.verdict import Refused, Remark, Signature
 
+ROLES = {NOTARY, OFFICE, STAMP, STATUS}
 # ---- stamps
 
 
@@ -30,7 +31,7 @@ def document_stamps(case: Case) -> str:
         got = _token(case, one.der, _digest("sha256", one, case.data), "document stamp")
         value = cms.read(one.der, cms.TST_INFO).signature
         if value != cms.one_spelling(got.signer.public_key(), value):
-            raise Refused("stamp.wrong", "时间戳不成立", "the document stamp is written in another spelling")
+            _other_spelling(case)
         if not {*got.others} <= {*case.pool}:
             # nothing signs this list, so nothing may stand in it that the stamp does not cover elsewhere
             raise Refused("stamp.extra", "时间戳中夹带了别的证书", "the document stamp carries other certificates")
@@ -45,6 +46,19 @@ def document_stamps(case: Case) -> str:
     _check_unit(case, case.stamps[-1], case.stamps[-1].time, "last document stamp")
     _check_valid(case.stamps[-1], case.now, "last document stamp")
     return ", ".join(map(utc, case.times))
+
+
+def _other_spelling(case: Case) -> None:
+    """Our house writes the lower of the two values; authorities that stamp for others give either."""
+    if case.ours:
+        raise Refused("stamp.wrong", "时间戳不成立", "the document stamp is written in another spelling")
+    said = Remark(
+        "stamp.spelling",
+        "时间戳的签名值有两种写法，文件用了我们不用的一种；内容不受影响",
+        "a document stamp's value can be spelt in two ways, and nothing says which one it had; what it covers is the same",
+    )
+    if said not in case.remarks:
+        case.remarks.append(said)
 
 
 def _token(case: Case, raw: bytes, digest: bytes, what: str) -> Token:
@@ -115,10 +129,10 @@ def _signature(case: Case, one: Signed, role: str, plain: Any, zh: str) -> str:
     assert held.token is not None
     got = _token(case, held.token, cms.digest_of("sha256", held.signature), f"{plain}'s time stamp")
     chain = _chain(case, held, got.time, plain, zh)
-    if not path.allows(chain, role) or DOCUMENT_SIGNING not in path.uses(held.leaf) or not _commits(held.leaf):
+    if not _may(case, chain, role) or DOCUMENT_SIGNING not in path.uses(held.leaf) or not _commits(held.leaf):
         raise Refused("role.other", f"{zh}的证书不是为此签发的", f"the certificate is not one of a {plain}")
-    if any(held.leaf.public_key() == other.public_key() for other in case.leaves):
-        raise Refused("role.same", "签名和印章出自同一密钥", "one key made both signatures")
+    if any(held.leaf.public_key() == other.public_key() or held.leaf.subject == other.subject for other in case.leaves):
+        raise Refused("role.same", "签名和印章出自同一人", "one and the same made both signatures")
     case.times.insert(len(case.leaves), got.time)
     case.leaves.append(held.leaf)
     said = attribute(held.leaf.subject, NameOID.COMMON_NAME)
@@ -145,6 +159,21 @@ def _chain(case: Case, held: cms.Container, at: datetime, plain: str, zh: str) -
             f"the {plain}'s certificate does not come from the trusted root",
         ) from None
     return chain
+
+
+def _may(case: Case, chain: path.Path, role: str) -> bool:
+    """By policy. Another office's certificates may name none of ours: then field and key usage tell, and we say so."""
+    if case.ours or path.policies(chain[0]) & ROLES:
+        return path.allows(chain, role)
+    said = Remark(
+        "role.unnamed",
+        "证书没有用我们的方式写明公证员或公证处的身份，只按签名栏和密钥用途区分",
+        "the certificates do not say in our way who is the notary and who the office; "
+        "the signature fields and key usages tell them apart",
+    )
+    if said not in case.remarks:
+        case.remarks.append(said)
+    return True
 
 
 def _commits(leaf: x509.Certificate) -> bool:

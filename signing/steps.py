@@ -5,31 +5,35 @@ A step returns a detail, None where there was nothing to do, or raises Refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from signing import evidence, shape, signatures
+from signing import evidence, foreign, shape, signatures
 from signing.case import Case, attribute, utc
 from signing.pdfvalue import BadPdf, Stream
 from signing.shape import Shape
 from signing.trust import Trust
-from signing.verdict import Refused
+from signing.verdict import Refused, Remark
 
 LARGEST = 30_000_000
+HEADER = re.compile(rb"%PDF-(?:1\.[4-7]|2\.0)(?=[\r\n])")
+FACTS = "yuanzheng-facts/1"
 LONGEST_ISSUE = timedelta(days=31)
 """Between the notary's stamp and the first document stamp: far more than any recovery takes. ours"""
 
 
 def file(case: Case) -> str:
-    if not case.data.startswith(b"%PDF-1.7") or len(case.data) > LARGEST:
+    if HEADER.match(case.data) is None or len(case.data) > LARGEST:
         raise Refused("file.not-pdf", "不是公证书文件", "not a PDF as offices issue it")
     return f"{len(case.data)} bytes"
 
 
 def the_shape(case: Case) -> str:
-    case.shape = shape.read(case.data)
+    case.shape, case.ours = _shape(case.data)
     case.pool = evidence.certificates(raw for kept in case.shape.kept for raw in kept.certs)
     own = tuple(c for c in case.pool if c.issuer == c.subject)
     # without a given root the file's own, so that the arithmetic is checked all the same
@@ -37,8 +41,33 @@ def the_shape(case: Case) -> str:
     return f"{len(case.shape.file.revisions)} revisions, {2 + len(case.shape.stamps)} signatures"
 
 
+def _shape(data: bytes) -> tuple[Shape, bool]:
+    """Our own layout first; another's only where another program laid out what the notary signed."""
+    try:
+        found = shape.read(data)
+    except Refused as strict:
+        found = foreign.read(data, strict.detail)
+        if _ours(found):
+            raise strict from None
+    return found, _ours(found)
+
+
+def _ours(one: Shape) -> bool:
+    return shape.written_here(one.file) and foreign.is_format(one.file, one.certified)
+
+
 def changes(case: Case) -> str:
-    shape.check_changes(case.shape)
+    """Our own layout binds for our own bodies; what is asked of every deed is asked of the others."""
+    try:
+        if case.shape.remark is None:
+            shape.check_changes(case.shape)
+    except Refused as strict:
+        if case.ours:
+            raise
+        case.shape = foreign.read(case.data, strict.detail)
+    if case.shape.remark is not None:
+        foreign.check_changes(case.shape)
+        case.remarks.append(case.shape.remark)
     return "nothing that a reader could see"
 
 
@@ -54,6 +83,17 @@ def times(case: Case) -> str:
 def the_facts(case: Case) -> str:
     from signing.facts import BadFacts, load_json
 
+    if not foreign.is_format(case.shape.file, case.shape.certified) and not _carries_facts(case.shape):
+        # another office's document names nobody in our format: then those who signed speak for it
+        case.remarks.append(
+            Remark(
+                "layout.facts",
+                "文件没有附带机器可读的公证事实，出具机构以印章证书为准",
+                "the document carries no facts of our format; the office is named by its seal's certificate",
+            )
+        )
+        case.found = {"office": _named(case.leaves[1])}
+        return "none of our format"
     try:
         facts = load_json(attached(case.shape, b"facts.json"))
         named = facts["notary"]["name"], facts["office"]["name"]
@@ -73,24 +113,36 @@ def the_facts(case: Case) -> str:
     return str(found["number"])
 
 
+def _carries_facts(one: Shape) -> bool:
+    from signing.facts import BadFacts, load_json
+
+    try:
+        return load_json(attached(one, b"facts.json")).get("format") == FACTS
+    except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, ValueError):
+        return False
+
+
+def _named(leaf: x509.Certificate) -> str:
+    return attribute(leaf.subject, NameOID.ORGANIZATION_NAME) or attribute(leaf.subject, NameOID.COMMON_NAME)
+
+
 def attached(one: Shape, name: bytes) -> bytes:
     """A file that the sealed revision carries, by its name. KeyError, BadPdf."""
-    pdf = one.file
-    names = pdf.catalogue(shape.SEALED)["Names"]["EmbeddedFiles"]["Names"]
-    specs = dict(zip(names[::2], names[1::2], strict=True))
-    found = pdf.get(pdf.get(specs[name], shape.SEALED)["EF"]["F"], shape.SEALED)
+    pdf, specs = one.file, foreign.attachments(one.file, one.sealed)
+    found = pdf.get(pdf.get(pdf.get(specs[name], one.sealed)["EF"], one.sealed)["F"], one.sealed)
     if not isinstance(found, Stream):
         raise KeyError(name.decode())
     return found.inflated()
 
 
 def pages(case: Case) -> str | None:
-    """Only of a file whose signatures are trusted: the reader of pages is no parser for hostile bytes."""
+    """Only of a file whose signatures are trusted: the reader of pages is no parser for hostile bytes. And only of our
+    own format: in which order another's pages say what the facts say, nobody told us."""
     try:
         import pypdfium2  # noqa: F401
     except ImportError:
         return None
-    if case.trust is None:
+    if case.trust is None or not foreign.is_format(case.shape.file, case.shape.certified):
         return None
     from signing.lint import page_problems
 

@@ -72,13 +72,23 @@ class Reason:
         object.__setattr__(self, "etsi", ETSI[self.code])
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What is worth knowing about a file that harms no rule. `code` is stable and documented beside the reasons."""
+
+    code: str
+    zh: str
+    en: str
+
+
 class Refused(Exception):
     """A step failed. `cannot_tell`: nothing is wrong with the file, we only cannot say."""
 
-    def __init__(self, code: str, zh: str, en: str, *, cannot_tell: bool = False) -> None:
+    def __init__(self, code: str, zh: str, en: str, *, cannot_tell: bool = False, detail: str = "") -> None:
         super().__init__(en)
         self.reason = Reason(code, zh, en)
         self.cannot_tell = cannot_tell
+        self.detail = detail or en
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,7 @@ class Verdict:
     archived_at: str | None = None
     known_at: str | None = None
     signers: tuple[Signature, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     format: str = field(default="yuanzheng-verdict/1")
 
     @property
@@ -139,18 +150,23 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
     plain["reasons"] = tuple(Reason(**r) for r in data["reasons"])
     plain["steps"] = tuple(Step(**s) for s in data["steps"])
     plain["signers"] = tuple(Signature(**s) for s in data["signers"])
+    plain["remarks"] = tuple(Remark(**r) for r in data.get("remarks", ()))  # older ones have none
     return Verdict(**plain)
 
 
 def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
     """The answer first, for somebody at a counter."""
     if word == "valid":
-        zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
-        en = (
-            f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
-            "unchanged since it was signed and sealed."
-        )
-        if found["test"]:
+        if "number" in found:
+            zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
+            en = (
+                f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
+                "unchanged since it was signed and sealed."
+            )
+        else:
+            zh = f"有效：{found['office']}的文件，签名、盖章后未被改动。"
+            en = f"Valid: a document of {found['office']}, unchanged since it was signed and sealed."
+        if found.get("test"):
             zh += "这是测试件，没有法律效力。"
             en += " It is a TEST document without legal force."
         return {

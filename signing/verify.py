@@ -93,6 +93,7 @@ def examine(
         size=len(data),
         checked_at=utc(now),
         signers=tuple(case.signers) if word != "invalid" else (),
+        remarks=tuple(case.remarks) if word != "invalid" else (),
         stamped_at=utc(case.times[0]) if case.times and word != "invalid" else None,
         archived_at=utc(case.times[-1]) if case.stamps and word != "invalid" else None,
         known_at=utc(min(case.words)) if case.words and word == "valid" else None,
