@@ -52,6 +52,9 @@ look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
 	  tests/deeds/test_deed_look.py
 
+vectors: $(READY) ## derive tests/vectors anew from their bases; NEW=1 makes the bases anew as well
+	$(PY) tools/vectors.py $(if $(NEW),--new)
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 
@@ -63,4 +66,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults fuzz look docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock

@@ -99,12 +99,15 @@ def written(writer):
     return out.getvalue()
 
 
-def sign(pdf, who, key, **meta):
-    """By stock pyHanko, which also sets the date of the last change in title data."""
-    told = signers.PdfSignatureMetadata(
-        md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES, tight_size_estimates=True, **meta
+def meta(**told):
+    return signers.PdfSignatureMetadata(
+        md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES, tight_size_estimates=True, **told
     )
-    signer = signers.PdfSigner(told, signer=hanko.Key(key), timestamper=hanko.Stamps(who.house.stamper))
+
+
+def sign(pdf, who, key, **told):
+    """By stock pyHanko, which also sets the date of the last change in title data."""
+    signer = signers.PdfSigner(meta(**told), signer=hanko.Key(key), timestamper=hanko.Stamps(who.house.stamper))
     return signer.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf))).getvalue()
 
 
