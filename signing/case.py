@@ -12,7 +12,7 @@ from signing import evidence
 from signing.shape import Shape
 from signing.token import Token
 from signing.trust import Trust
-from signing.verdict import Remark, Signature
+from signing.verdict import Remark, Signature, remark
 
 
 @dataclass
@@ -37,6 +37,11 @@ class Case:
     facts: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     signers: list[Signature] = field(default_factory=list)
+
+    def remark(self, code: str) -> None:
+        """Once, however often it is met."""
+        if code not in {r.code for r in self.remarks}:
+            self.remarks.append(remark(code))
 
 
 def utc(at: datetime) -> str:

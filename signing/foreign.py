@@ -28,7 +28,7 @@ from signing.shape import (
     other,
     signed_in,
 )
-from signing.verdict import Refused, Remark
+from signing.verdict import Refused, remark
 
 ACTIVE = {"AA", "OCProperties"}
 """Keys of a catalogue by which pages may look differently on another day."""
@@ -60,16 +60,12 @@ def _read(data: bytes, why: str) -> Shape:
         raise other("signatures in another order")
     signed = [signed_in(file, f, home, stamp=no > 1) for no, (f, home) in enumerate(zip(fields, homes, strict=True))]
     if signed[-1].end != len(data):
-        raise Refused("shape.appended", "文件末尾有签名未覆盖的内容", "bytes stand behind what was signed")
+        raise Refused("shape.appended")
     check_permissions(file, fields, signed)
     _refuse_active(file, form, homes[0])
     kept = tuple(_kept(file, begin, end) for begin, end in zip([-1, *homes[2:]], homes[2:], strict=False))
-    remark = Remark(
-        "layout.other",
-        "文件由其他程序排版，与本系统的版式不同；签名、身份、时间和覆盖范围照样核对",
-        f"laid out by another program than ours ({why}); signatures, roles, times and coverage were checked all the same",
-    )
-    return Shape(file, signed[0], signed[1], tuple(signed[2:]), kept, homes[0], homes[1], remark)
+    said = remark("layout.other", why=why)
+    return Shape(file, signed[0], signed[1], tuple(signed[2:]), kept, homes[0], homes[1], said)
 
 
 def is_format(file: pdf.File, certified: int) -> bool:

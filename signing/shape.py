@@ -90,14 +90,14 @@ def _read(data: bytes) -> Shape:
         raise other("other form fields")
     signed = [signed_in(file, f, CERTIFIED + no, stamp=no > 1) for no, f in enumerate(fields)]
     if signed[-1].end != len(data):
-        raise Refused("shape.appended", "文件末尾有签名未覆盖的内容", "bytes stand behind what was signed")
+        raise Refused("shape.appended")
     check_permissions(file, fields, signed)
     kept = tuple(_kept(file, SEALED + 1 + n) for n in range(stamps))
     return Shape(file, signed[0], signed[1], tuple(signed[2:]), kept)
 
 
 def other(what: str) -> Refused:
-    return Refused("shape.other", "文件结构与出具时不同", f"not the shape this office issues ({what})", detail=what)
+    return Refused("shape.other", why=what)
 
 
 def signed_in(file: pdf.File, field: dict[str, Any], revision: int, *, stamp: bool) -> Signed:
@@ -124,13 +124,13 @@ def signed_in(file: pdf.File, field: dict[str, Any], revision: int, *, stamp: bo
         raise other("byte range")
     match = CONTAINER.fullmatch(file.data, first, second)
     if match is None:
-        raise Refused("shape.container", "签名容器被改写", "a signature container was rewritten")
+        raise Refused("shape.container")
     raw = bytes.fromhex(match[1].decode("ascii"))
     if raw != value["Contents"]:
         raise other("two readings of one container")
     stop = der.end_of(raw)
     if any(raw[stop:]):
-        raise Refused("shape.padding", "签名容器的填充处被改写", "the padding of a signature was changed")
+        raise Refused("shape.padding")
     return Signed(field["T"].decode(), ref, raw[:stop], (0, first, second, length))
 
 
@@ -228,7 +228,7 @@ def _check_certified(file: pdf.File, form: Ref, fields: list[Ref]) -> None:
 
 
 def changed(what: str) -> Refused:
-    return Refused("changes.after-seal", "盖章之后文件被改动", f"changed after it was sealed ({what})", detail=what)
+    return Refused("changes.after-seal", why=what)
 
 
 def _check_trailers(file: pdf.File) -> None:

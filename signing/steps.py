@@ -17,7 +17,7 @@ from signing.case import Case, attribute, utc
 from signing.pdfvalue import BadPdf, Stream
 from signing.shape import Shape
 from signing.trust import Trust
-from signing.verdict import Refused, Remark
+from signing.verdict import Refused
 
 LARGEST = 30_000_000
 HEADER = re.compile(rb"%PDF-(?:1\.[4-7]|2\.0)(?=[\r\n])")
@@ -28,7 +28,7 @@ LONGEST_ISSUE = timedelta(days=31)
 
 def file(case: Case) -> str:
     if HEADER.match(case.data) is None or len(case.data) > LARGEST:
-        raise Refused("file.not-pdf", "不是公证书文件", "not a PDF as offices issue it")
+        raise Refused("file.not-pdf")
     return f"{len(case.data)} bytes"
 
 
@@ -46,7 +46,7 @@ def _shape(data: bytes) -> tuple[Shape, bool]:
     try:
         found = shape.read(data)
     except Refused as strict:
-        found = foreign.read(data, strict.detail)
+        found = foreign.read(data, strict.why)
         if _ours(found):
             raise strict from None
     return found, _ours(found)
@@ -64,7 +64,7 @@ def changes(case: Case) -> str:
     except Refused as strict:
         if case.ours:
             raise
-        case.shape = foreign.read(case.data, strict.detail)
+        case.shape = foreign.read(case.data, strict.why)
     if case.shape.remark is not None:
         foreign.check_changes(case.shape)
         case.remarks.append(case.shape.remark)
@@ -73,10 +73,10 @@ def changes(case: Case) -> str:
 
 def times(case: Case) -> str:
     if case.times != sorted(case.times):
-        raise Refused("stamp.order", "时间戳的先后不对", "the time stamps are out of order")
+        raise Refused("stamp.order")
     if case.times[2] - case.times[0] > LONGEST_ISSUE:
         # what a stripped and renewed stamp looks like
-        raise Refused("stamp.order", "时间戳相隔过久", "the time stamps lie too far apart")
+        raise Refused("stamp.order")
     return ", ".join(map(utc, case.times))
 
 
@@ -85,13 +85,7 @@ def the_facts(case: Case) -> str:
 
     if not foreign.is_format(case.shape.file, case.shape.certified) and not _carries_facts(case.shape):
         # another office's document names nobody in our format: then those who signed speak for it
-        case.remarks.append(
-            Remark(
-                "layout.facts",
-                "文件没有附带机器可读的公证事实，出具机构以印章证书为准",
-                "the document carries no facts of our format; the office is named by its seal's certificate",
-            )
-        )
+        case.remark("layout.facts")
         case.found = {"office": _named(case.leaves[1])}
         return "none of our format"
     try:
@@ -100,15 +94,13 @@ def the_facts(case: Case) -> str:
         found = {"test": facts["test"] is True, "office": named[1]}
         found |= {k: str(facts[k]) for k in ("number", "issued_on")}
     except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, RecursionError) as wrong:
-        raise Refused("facts.missing", "文件中没有可读的公证事实", f"no readable facts inside ({wrong})") from None
+        raise Refused("facts.missing", why=str(wrong)) from None
     subjects = [leaf.subject for leaf in case.leaves]
     agree = all(n in attribute(s, NameOID.COMMON_NAME) for n, s in zip(named, subjects, strict=True))
     agree = agree and attribute(subjects[0], NameOID.ORGANIZATION_NAME) == named[1]
     ident = facts["notary"].get("id")
     if not agree or (ident is not None and attribute(subjects[0], NameOID.SERIAL_NUMBER) != ident):
-        raise Refused(
-            "facts.signer", "签名人与文件所载不一致", "those who signed are not those whom the document names"
-        )
+        raise Refused("facts.signer")
     case.facts, case.found = facts, found
     return str(found["number"])
 
@@ -148,7 +140,7 @@ def pages(case: Case) -> str | None:
 
     problems = page_problems(case.data, case.facts)
     if problems:
-        raise Refused("facts.disagree", "页面文字与所附事实不一致", f"pages and facts differ ({problems[0]})")
+        raise Refused("facts.disagree", why=problems[0])
     return "word by word"
 
 
