@@ -42,8 +42,8 @@ demo: $(READY) tools  ## the main job without hands, in two real browsers; leave
 try: $(READY) tools   ## the office with a dozen cases and two windows, so that one person can play all parts
 	@$(PY) -m notary try
 
-faults: $(READY) ## 300 kills between reserve and commit, with their figures; SEED=... repeats a run
-	KILLS=300 $(PY) -m pytest tests/deeds/test_kills.py -s
+faults: $(READY) ## kills between reserve and commit, resumable: KILLS=10000 for the full number; SEED=... repeats a run
+	@$(PY) tools/faults
 
 fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=... go on, FUZZ=name:number runs one
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0
@@ -55,6 +55,13 @@ look: $(READY) tools  ## accessibility of every page in every language and look
 vectors: $(READY) ## derive tests/vectors anew from their bases; NEW=1 makes the bases anew as well
 	$(PY) tools/vectors.py $(if $(NEW),--new)
 
+var/stock: benchmarks/requirements.txt $(READY)
+	$(PY) -m pip install --quiet --no-deps --require-hashes --target $@ --upgrade -r $<
+	touch $@
+
+bench-signing: var/stock  ## what it takes to issue and verify deeds, beside stock tools; DEEDS=... (1000)
+	$(PY) benchmarks/signing.py --deeds $${DEEDS:-1000}
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 
@@ -65,5 +72,7 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	  --override requirements.override requirements.in -o requirements.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
 .PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock

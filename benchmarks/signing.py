@@ -6,7 +6,8 @@ How long it takes to issue and to verify a deed, and how much signing adds to it
 Everything is measured in one run on this machine, in this process but for what is named otherwise: CPU seconds of the
 process (`time.process_time`) and, beside them, wall seconds, warm after 20 deeds, medians and worst of N. Each deed has
 its own number, names and at least 300 characters of its own text (`signing.specimen.vary`). Time-stamp and status
-service answer in process. "Stock" is the same work with pyHanko and asn1crypto as they come, in a child process.
+service answer in process. "Stock" is the same work by WeasyPrint and pyHanko as they come (`benchmarks/stock.py`), in a child
+process that takes turns with this one, twenty deeds of ours and five of its.
 """
 
 import argparse
@@ -26,11 +27,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from signing import asn1_repair
-
-if "--stock" in sys.argv:
-    asn1_repair._applied = True  # `apply` then does nothing
 
 from signing import facts as facts_room
 from signing import pades, render, second, shape, specimen, steps
@@ -63,7 +59,36 @@ class Clock:
         return {k: round(v, 2) for k, v in named.items()}
 
 
-def issue(count: int) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, bytes]], Trust]:
+class Stock:
+    """The child that makes stock deeds, and what its deeds took."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("stock.py"))]
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.made: list[dict[str, list[float]]] = []
+        self.made_so_far = 0
+
+    def make(self, count: int) -> None:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        print(self.made_so_far + 1, count, file=self.child.stdin, flush=True)
+        self.made += json.loads(self.child.stdout.readline())
+        self.made_so_far += count
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        parts = {name: Clock() for name in (*self.made[0], "whole")}
+        for one in self.made:
+            for name, (cpu, wall) in (one | {"whole": [sum(x) for x in zip(*one.values(), strict=True)]}).items():
+                parts[name].cpu.append(cpu)
+                parts[name].wall.append(wall)
+        return {name: clock.figures() for name, clock in parts.items()}
+
+
+def issue(
+    count: int, stock: Stock | None = None
+) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, bytes]], Trust]:
     """-> (figures, (body, deed) of each, trust)."""
     house = authority(FACTS["office"]["name"])
     trust = Trust((house.root,), (house.root,))
@@ -73,6 +98,11 @@ def issue(count: int) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, by
         for no in range(1, WARM + count + 1):
             if no == WARM + 1:
                 clocks, made = {name: Clock() for name in clocks}, []
+                if stock:
+                    stock.make(WARM)
+                    stock.made = []
+            if stock and no > WARM and (no - WARM) % 20 == 0:
+                stock.make(5)
             facts = {**specimen.vary(FACTS, no), "test": True}
             notary = house.notary(facts["notary"]["name"], facts["notary"].get("id"))
             body = clocks["render"].of(lambda facts=facts: render.deed(facts))
@@ -176,7 +206,7 @@ def flips(deed: bytes, trust: Trust, count: int) -> tuple[int, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deeds", type=int, default=200)
-    parser.add_argument("--stock", action="store_true", help="the child's side")
+    parser.add_argument("--alone", action="store_true", help="without stock")
     parser.add_argument(
         "--flips", type=int, metavar="N", help="only this: flip single bits of one deed, N beside the last container's"
     )
@@ -188,15 +218,21 @@ def main() -> int:
             f"{tried} single bits flipped, every one of the last container and {args.flips} anywhere: {accepted} accepted"
         )
         return 0
-    figures, made, trust = issue(args.deeds)
-    if args.stock:
-        print(json.dumps(figures))
-        return 0
+    stock = None if args.alone else Stock()
+    figures, made, trust = issue(args.deeds, stock)
     cores = len(os.sched_getaffinity(0))
     print(
         f"{args.deeds} deeds, warm after {WARM}, Python {platform.python_version()}, {cores} cores, load {os.getloadavg()[0]:.1f}"
     )
     _print("issue, ms a deed (CPU of this process; TSA and OCSP in process on the same key sizes)", figures)
+    if stock:
+        _print(
+            f"stock WeasyPrint and pyHanko, ms a deed ({len(stock.made)} deeds, in turns)", theirs := stock.figures()
+        )
+        for kind in ("cpu", "wall"):
+            print(
+                f"\nwhole, stock against ours, medians of {kind}: {theirs['whole'][kind] / figures['whole'][kind]:.2f}"
+            )
     _print("verify, ms a deed (CPU of this process, warm)", found := verifying(made, trust))
     share = found["our rules"]["cpu"] / found["pyHanko, both signatures"]["cpu"]
     bare = found["our rules without reading the pages"]["cpu"] / found["pyHanko, both signatures"]["cpu"]
@@ -206,9 +242,6 @@ def main() -> int:
     print("\nbytes that signing adds over the body (length of deed minus length of body)")
     for name, value in overhead(made).items():
         print(f"  {name:20} {value:10.0f}")
-    child = [sys.executable, __file__, "--stock", "--deeds", str(max(10, args.deeds // 4))]
-    stock = json.loads(subprocess.run(child, capture_output=True, check=True, text=True).stdout)
-    _print(f"the same with asn1crypto as it comes, ms a deed (child process, {max(10, args.deeds // 4)} deeds)", stock)
     return 0
 
 

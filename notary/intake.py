@@ -69,6 +69,8 @@ def _why(stderr: bytes) -> str:
         return _("这个 PDF 有 %(n)s 页，一次最多 %(most)d 页。请分几次交。", n=last[6:].strip(), most=MOST_PAGES)
     if last.startswith("locked"):
         return _("这个 PDF 上了密码，我们打不开。请去掉密码再交，或者拍照片。")
+    if last.startswith("xfa"):
+        return _("这个 PDF 是动态表单，别的程序看不到里面填的字。请打印成 PDF 再交，或者拍照片。")
     if last.startswith("small"):
         return _("这张照片太小，字看不清。请用手机原图再拍一张。")
     return _("这个文件打不开，可能没传完或者坏了。请再传一次，或者重新拍照。")

@@ -28,6 +28,7 @@ class State(StrEnum):
     TERMINATED = "terminated"
     UNDER_REVIEW = "under_review"
     UPHELD = "upheld"
+    CORRECTED = "corrected"
     REVOKED = "revoked"
 
 
@@ -71,6 +72,7 @@ class Act(StrEnum):
     TERMINATE = "terminate"
     QUESTION = "question"
     UPHOLD = "uphold"
+    CORRECT = "correct"
     REVOKE = "revoke"
 
 
@@ -159,9 +161,10 @@ MOVES: dict[tuple[State, Act], Move] = {
     },
     **{
         (state, A.QUESTION): _move(S.UNDER_REVIEW, "notary", N.REASON, N.OTHER_PERSON, source="规则61")
-        for state in (S.ISSUED, S.DELIVERED, S.UPHELD)
+        for state in (S.ISSUED, S.DELIVERED, S.UPHELD, S.CORRECTED)
     },
     (S.UNDER_REVIEW, A.UPHOLD): _move(S.UPHELD, "approver", N.REASON, N.OTHER_PERSON, source="规则63"),
+    (S.UNDER_REVIEW, A.CORRECT): _move(S.CORRECTED, "approver", N.REASON, N.OTHER_PERSON, source="规则63"),
     (S.UNDER_REVIEW, A.REVOKE): _move(S.REVOKED, "approver", N.REASON, N.OTHER_PERSON, source="公证法39; 规则63"),
 }  # fmt: skip
 

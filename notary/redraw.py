@@ -1,6 +1,7 @@
 """The child process of `intake`: one upload in, the same thing drawn anew out. It imports nothing of the office.
 
-A PDF is drawn page by page and put together anew, so that no script, form, layer or embedded file survives.
+A PDF is drawn page by page, as a viewer first shows it, and put together anew: no script, form, layer or embedded file
+survives. What is filled into a form is drawn; a form that only one maker's program can show (XFA) is refused.
 """
 
 from __future__ import annotations
@@ -47,19 +48,23 @@ def _picture(data: bytes, kind: str) -> tuple[bytes, int]:
 
 def _pdf(data: bytes) -> tuple[bytes, int]:
     import pypdfium2
+    import pypdfium2.raw as pdfium_c
     from PIL import Image
 
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as bad:
         raise Unfit("locked" if "password" in str(bad).lower() else "broken") from bad
+    if document.get_formtype() in (pdfium_c.FORMTYPE_XFA_FULL, pdfium_c.FORMTYPE_XFA_FOREGROUND):
+        raise Unfit("xfa")
+    document.init_forms()
     if len(document) > MOST_PAGES:
         raise Unfit(f"pages: {len(document)}")
     pictures = []
     for page in document:
         width, height = page.get_size()
         scale = min(DPI / 72, LARGEST_SIDE / max(width, height, 1))
-        bitmap = page.render(scale=scale, may_draw_forms=False)
+        bitmap = page.render(scale=scale, may_draw_forms=True)
         out = io.BytesIO()
         bitmap.to_pil().convert("RGB").save(out, "JPEG", quality=85)
         bitmap.close()

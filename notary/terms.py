@@ -26,6 +26,7 @@ STATES: dict[State, LazyString] = {
     State.TERMINATED: _("已终止"),
     State.UNDER_REVIEW: _("正在复查"),
     State.UPHELD: _("复查维持"),
+    State.CORRECTED: _("已补正"),
     State.REVOKED: _("已撤销"),
 }
 
@@ -66,6 +67,7 @@ ACTS: dict[Act, LazyString] = {
     Act.TERMINATE: _("终止了"),
     Act.QUESTION: _("开始复查"),
     Act.UPHOLD: _("复查维持"),
+    Act.CORRECT: _("补正了公证书"),
     Act.REVOKE: _("撤销了公证书"),
 }
 
@@ -114,6 +116,7 @@ NEXT: dict[State, LazyString] = {
     State.TERMINATED: _("这个案子结束了。想办可以重新申请。"),
     State.UNDER_REVIEW: _("公证书正在复查，结果会告诉您。"),
     State.UPHELD: _("复查过了，公证书有效。"),
+    State.CORRECTED: _("公证书补正了，请和补正公证书一起用。"),
     State.REVOKED: _("公证书撤销了，不要再用。"),
 }
 

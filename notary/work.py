@@ -64,9 +64,10 @@ async def rescue(context: procrastinate.JobContext, timestamp: int) -> None:
 @jobs.queue.task(name="finish-deeds", queueing_lock="finish-deeds")
 def finish_deeds(timestamp: int) -> None:
     """Deeds whose job is gone go on; numbers that can no longer be issued are voided."""
-    from notary.office import issuing
+    from notary.office import issuing, noticing
 
     issuing.finish(jobs.here())
+    noticing.finish(jobs.here())
 
 
 @jobs.queue.periodic(cron="* * * * * */5")

@@ -1,4 +1,4 @@
-"""The evidence zip beside a deed: is it the one that the deed names, and is every file in it as listed."""
+"""The evidence zip beside a deed: is it the one that the deed names, is every file in it as listed, and do they hang together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from signing import recording
 from signing.proof import BadProof, read
 from signing.verdict import Refused
 
@@ -19,7 +20,8 @@ PIECE = 1 << 20
 
 def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
     """`manifest.json` in the zip: {"files": [{"name", "sha256", "size"}, ...]}; its own SHA-256 stands in the
-    facts as `attachments.evidence.sha256`. `deed.pdf`, where inside, is this very file. Refused otherwise."""
+    facts as `attachments.evidence.sha256`. `deed.pdf`, where inside, is this very file. Signed papers are those that the deed
+    was signed over; a recording is whole, fragment by fragment, as its journal tells. Refused otherwise."""
     named = facts.get("attachments", {}).get("evidence", {}).get("sha256")
     if named is None:
         raise Refused("bundle.not-named")
@@ -39,12 +41,33 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
                     raise _other(name)
             if "deed.pdf" in names and zipped.read("deed.pdf") != deed:
                 raise _other("deed.pdf is another")
+            found = [f"{len(files)} files"]
+            if "signatures.json" in files:
+                found.append(_papers(zipped, files, facts))
+            if recording.FOLDER + "manifest.json" in files:
+                found.append(recording.check(zipped))
             logged = _logged(zipped.read("log.json"), deed, facts) if "log.json" in names else ""
+    except recording.BadRecording as wrong:
+        raise _other(str(wrong)) from None
     except (
         zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError,
     ):  # fmt: skip
         raise _other("damaged") from None
-    return f"{len(files)} files{logged}"
+    return ", ".join(found) + logged
+
+
+def _papers(zipped: zipfile.ZipFile, files: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """Instrument and minutes are the bytes that were shown and signed; the instrument's strokes are those in the deed."""
+    signed = json.loads(zipped.read("signatures.json"))
+    for one in signed:
+        paper = f"{one['paper']}.pdf"
+        if files[paper]["sha256"] != one["sha256"]:
+            raise _other(f"{paper} is not the one that was signed")
+    drawn = [(one["sha256"], one["strokes"]) for one in signed if one["paper"] == "instrument"]
+    said = [(one["bound_to"], one["strokes"]) for one in facts["instrument"]["signatures"]]
+    if drawn != said:
+        raise _other("the instrument's signatures are not those of the deed")
+    return f"{len(signed)} signed papers"
 
 
 def _logged(proof: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Facts of a deed and data of minutes: read, check against the schema, say in words what is wrong.
+"""Facts of a deed or a notice and data of minutes: read, check against the schema, say in words what is wrong.
 
 The schemas live in `signing/schema/` (shown under `docs/formats/`), so that a bank's machine with nothing but
 `signing/` can check as well.
@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from signing.wording import NOTICE
 
 HERE = Path(__file__).parent
 LIMIT = 4_000_000
@@ -70,7 +72,17 @@ def _no_constant(word: str) -> Any:
 
 
 def check(facts: Mapping[str, Any]) -> None:
-    """Raises BadFacts naming every problem: shape first, then what a schema cannot say."""
+    """Facts of a deed or of a notice about one. Raises BadFacts naming every problem: shape first, then what a
+    schema cannot say.
+    """
+    if facts.get("format") == NOTICE:
+        check_notice(facts)
+    else:
+        check_deed(facts)
+
+
+def check_deed(facts: Mapping[str, Any]) -> None:
+    """As `check`, for a deed alone."""
     _check_shape("facts", facts)
     problems = list(_bad_dates(facts))
     parties = {p["name"] for p in facts["parties"]}
@@ -83,6 +95,18 @@ def check(facts: Mapping[str, Any]) -> None:
     if len(bound) > 1:  # F08: all parties sign identical bytes
         problems.append("instrument.signatures: signed over different bytes")
     problems += _bad_zone(facts)
+    if problems:
+        raise BadFacts(tuple(problems))
+
+
+def check_notice(facts: Mapping[str, Any]) -> None:
+    """As `check`, for a correction or a revocation (规则 art. 63)."""
+    _check_shape("notice", facts)
+    problems = list(_bad_dates(facts)) + _bad_zone(facts)
+    if ("corrections" in facts) != (facts["kind"] == "correction"):
+        problems.append("corrections: a correction has some, a revocation has none")
+    if not problems and facts["issued_on"] < facts["concerns"]["issued_on"]:
+        problems.append("issued_on: before the deed that it is about")
     if problems:
         raise BadFacts(tuple(problems))
 

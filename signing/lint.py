@@ -10,6 +10,7 @@ from typing import Any
 from signing import wording
 from signing.body import BadBody, Inside, inside
 from signing.render import page_texts, pages, refuse_missing_glyphs
+from signing.wording import NOTICE
 
 AGE = re.compile(r"\d+\s*周?岁|现年")
 ADDED = {"qr", "notary", "seal"}
@@ -46,7 +47,7 @@ def words(text: str) -> str:
 
 def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
     """Every word of the facts stands on the pages, in order, and no other word does."""
-    sheet = wording.deed(facts)
+    sheet = wording.sheet(facts)
     foot = words(facts["number"] + (" · " + sheet["foot_mark"] if sheet["foot_mark"] else ""))
     texts = [words(t) for t in page_texts(pdf)]
     total = len(texts)
@@ -57,7 +58,7 @@ def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
         if not text.endswith(end) or not text.startswith(mark):
             return [f"page {no}: foot or mark is missing"]
         said += text[len(mark) : len(text) - len(end)]
-    wanted = words("".join(_reading_order(sheet)))
+    wanted = words("".join(sheet_words(facts)))
     if said != wanted:
         at = next(
             (i for i, (a, b) in enumerate(zip(said, wanted, strict=False)) if a != b),
@@ -67,7 +68,13 @@ def page_problems(pdf: bytes, facts: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _reading_order(sheet: Mapping[str, Any]) -> list[str]:
+def sheet_words(facts: Mapping[str, Any]) -> list[str]:
+    """Every piece of text of a deed or notice, in reading order; without foot and mark."""
+    sheet = wording.sheet(facts)
+    return _order_of_notice(sheet) if facts["format"] == NOTICE else _order_of_deed(sheet)
+
+
+def _order_of_deed(sheet: Mapping[str, Any]) -> list[str]:
     i, t = sheet["instrument"], sheet["translation"]
     return [
         sheet["title"],
@@ -92,6 +99,11 @@ def _reading_order(sheet: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _order_of_notice(sheet: Mapping[str, Any]) -> list[str]:
+    closing = [sheet[k] for k in ("qr_words", "code", "office", "notary_label", "notary", "date")]
+    return [sheet["title"], sheet["number"], *sheet["paragraphs"], *sheet["notes"], *closing]
+
+
 def _glyph_problems(facts: Mapping[str, Any]) -> list[str]:
     from signing.facts import BadFacts
 
@@ -104,6 +116,8 @@ def _glyph_problems(facts: Mapping[str, Any]) -> list[str]:
 
 def _words_of_law(facts: Mapping[str, Any]) -> list[str]:
     """H01, H04, H07: what a deed must say and must not say."""
+    if facts["format"] == NOTICE:
+        return []
     text = "".join(facts["certification"])
     problems = []
     if "视频" not in text:

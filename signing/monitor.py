@@ -22,7 +22,8 @@ SLACK = 900
 AHEAD = 300
 RENEWED = "deed.renewed"
 VOIDED = ("number.voided", "case.void")
-ISSUED, STANDINGS = "case.issue", ("deed.under_review", "deed.valid", "deed.revoked")
+ISSUED, STANDINGS = "case.issue", ("deed.under_review", "deed.valid", "deed.corrected", "deed.revoked")
+NOTICE = "notice.issued"
 
 
 @dataclass
@@ -132,6 +133,8 @@ def _line(seen: Seen, index: int, raw: bytes, now: datetime) -> list[Fault]:
         else:
             seen.deeds[number] = sha256
             seen.standing[sha256] = seen.standing[old]
+    elif kind == NOTICE and str(about.get("about", "")) not in seen.standing:
+        found.append(Fault("deed.unknown", f"line {index + 1}: a notice about a deed that was never issued"))
     elif kind in STANDINGS:
         before = seen.standing.get(sha256)
         if before is None:
@@ -148,7 +151,7 @@ def _line(seen: Seen, index: int, raw: bytes, now: datetime) -> list[Fault]:
 def differs(seen: Seen, number: str, sha256: str, standing: str) -> Fault | None:
     """What an office's register says of a deed against the log: hash and standing. None where they agree.
 
-    `standing`: valid, under_review or revoked, as the office's API gives it.
+    `standing`: valid, under_review, corrected or revoked, as the office's API gives it.
     """
     logged = seen.deeds.get(number)
     if logged is None:

@@ -31,13 +31,16 @@ class NotRendered(Exception):
 
 
 def deed(facts: Mapping[str, Any]) -> bytes:
-    """The unsigned body of a deed. BadFacts before anything is drawn."""
+    """The unsigned body of a deed, or of a notice about one. BadFacts before anything is drawn."""
     check(facts)
     refuse_missing_glyphs(facts)
-    sheet = wording.deed(facts)
-    draw_strokes(sheet["instrument"]["signatures"])
+    sheet = wording.sheet(facts)
+    layout = "notice"
+    if facts["format"] != wording.NOTICE:
+        layout = "deed"
+        draw_strokes(sheet["instrument"]["signatures"])
     sheet |= {"qr": qr_svg(facts["verify_url"]), "facts": canonical(facts).decode()}
-    return _compile("deed", sheet, facts["office"]["name"], facts["issued_on"])
+    return _compile(layout, sheet, facts["office"]["name"], facts["issued_on"])
 
 
 def instrument(facts: Mapping[str, Any]) -> bytes:

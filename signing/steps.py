@@ -18,10 +18,12 @@ from signing.pdfvalue import BadPdf, Stream
 from signing.shape import Shape
 from signing.trust import Trust
 from signing.verdict import Refused
+from signing.wording import NOTICE
 
 LARGEST = 30_000_000
 HEADER = re.compile(rb"%PDF-(?:1\.[4-7]|2\.0)(?=[\r\n])")
-FACTS = "yuanzheng-facts/1"
+FORMATS = ("yuanzheng-facts/1", NOTICE)
+NOTICES = {kind: kind for kind in ("correction", "revocation")}
 LONGEST_ISSUE = timedelta(days=31)
 """Between the notary's stamp and the first document stamp: far more than any recovery takes. ours"""
 
@@ -93,6 +95,9 @@ def the_facts(case: Case) -> str:
         named = facts["notary"]["name"], facts["office"]["name"]
         found = {"test": facts["test"] is True, "office": named[1]}
         found |= {k: str(facts[k]) for k in ("number", "issued_on")}
+        found |= {"kind": "deed"}
+        if facts.get("format") == NOTICE:
+            found |= {"kind": NOTICES[facts["kind"]], "concerns": str(facts["concerns"]["number"])}
     except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, RecursionError) as wrong:
         raise Refused("facts.missing", why=str(wrong)) from None
     subjects = [leaf.subject for leaf in case.leaves]
@@ -109,7 +114,7 @@ def _carries_facts(one: Shape) -> bool:
     from signing.facts import BadFacts, load_json
 
     try:
-        return load_json(attached(one, b"facts.json")).get("format") == FACTS
+        return load_json(attached(one, b"facts.json")).get("format") in FORMATS
     except (BadFacts, BadPdf, KeyError, TypeError, AttributeError, IndexError, ValueError):
         return False
 

@@ -35,6 +35,7 @@ class Tiles:
     def __init__(self, size: int, fetch: Callable[[str], bytes]) -> None:
         self.size, self._fetch = size, fetch
         self._held: dict[tuple[int, int], bytes] = {}
+        self._above: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def _tile(self, level: int, number: int) -> bytes:
         if (level, number) not in self._held:
@@ -46,16 +47,24 @@ class Tiles:
             self._held[level, number] = data
         return self._held[level, number]
 
+    def _rows(self, level: int, number: int) -> list[list[bytes]]:
+        """A tile's nodes and the full nodes above them, reckoned once: whoever asks again pays look-ups only."""
+        if (level, number) not in self._above:
+            data = self._tile(level, number)
+            rows = [[data[at : at + SIZE] for at in range(0, len(data), SIZE)]]
+            while len(row := rows[-1]) > 1:
+                rows.append([node_hash(row[n], row[n + 1]) for n in range(0, len(row) - 1, 2)])
+            self._above[level, number] = rows
+        return self._above[level, number]
+
     def node(self, level: int, index: int) -> bytes:
         """The hash of a full subtree of 2^level leaves."""
         tile_level, below = divmod(level, 8)
-        first = index << below
-        data = self._tile(tile_level, first // WIDTH)
-        at = (first % WIDTH) * SIZE
-        hashes = [data[at + n * SIZE : at + (n + 1) * SIZE] for n in range(1 << below)]
-        if len(hashes[-1]) != SIZE:
+        number, at = divmod(index, WIDTH >> below)
+        rows = self._rows(tile_level, number)
+        if below >= len(rows) or at >= len(rows[below]):
             raise BadTiles(f"no node {index} of level {level}")
-        return root(hashes)
+        return rows[below][at]
 
     def subtree(self, begin: int, end: int) -> bytes:
         """MTH(D[begin:end]), RFC 9162 2.1.1, for ranges as its proofs use them."""

@@ -16,7 +16,7 @@ WORDS: Mapping[str, Any] = json.loads((Path(__file__).parent / "words.json").rea
 """Every word of a verdict, once for all editions of the verifier. Of each reason also whether it makes a file invalid or
 keeps us from telling, and the nearest sub-indication of ETSI EN 319 102-1 5.1.3: those are made for one signature; where
 we judge the whole document they are the nearest word, not the norm's own."""
-STEPS: tuple[str, ...] = tuple(WORDS["steps"])
+STEPS: tuple[str, ...] = tuple(one["en"] for one in WORDS["steps"])
 ETSI: Mapping[str, str] = {code: told["etsi"] for code, told in WORDS["reasons"].items()}
 
 
@@ -86,6 +86,7 @@ class Signature:
 class Verdict:
     """By the file alone: whether the deed was revoked since is for the register to say.
 
+    `kind`: deed, or the notice (correction, revocation) about the deed whose number is `concerns`.
     `stamped_at`: the notary's time stamp. `archived_at`: the last document stamp; it is renewed about once a year.
     `known_at`: when the last word on a certificate was given that this rests on; later news is not in the file.
     """
@@ -101,6 +102,8 @@ class Verdict:
     number: str | None = None
     office: str | None = None
     issued_on: str | None = None
+    kind: Literal["deed", "correction", "revocation"] | None = None
+    concerns: str | None = None
     stamped_at: str | None = None
     archived_at: str | None = None
     known_at: str | None = None
@@ -134,7 +137,8 @@ def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dic
         if word != "valid":
             assert reason is not None
             return str(said[word][lang].format(reason=getattr(reason, lang)))
-        first = said["valid" if "number" in found else "valid-without-facts"][lang].format(**found)
-        return str(first + (said["test"][lang] if found.get("test") else "") + said["alone"][lang])
+        kind = str(found.get("kind", "valid-without-facts"))
+        first = said[kind][lang].format(**found) + (said["test"][lang] if found.get("test") else "")
+        return str(first + said["alone" if kind in ("deed", "valid-without-facts") else "unchanged"][lang])
 
     return {lang: words(lang) for lang in ("zh", "en")}

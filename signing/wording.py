@@ -1,7 +1,7 @@
 """The words of a deed's fixed parts, made once from facts; the PDF and its HTML twin only lay them out.
 
 A verifier compares these words with the pages of deeds that were issued years ago. So for facts of format
-1 they never change: other words come with another format.
+1 they never change: other words come with another format. The same holds for notices about deeds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 DIGITS = "〇一二三四五六七八九"
+NOTICE = "yuanzheng-notice/1"
 MARK = "TEST 无法律效力"
 FOOT_MARK = "TEST 测试件 无法律效力 no legal force"
 ZONES = {"Asia/Shanghai": "北京时间", "Asia/Chongqing": "北京时间"}
@@ -120,6 +121,47 @@ def deed(facts: Mapping[str, Any]) -> dict[str, Any]:
         if translation
         else None,
         "notes": notes,
+        "mark": MARK if facts["test"] else "",
+        "foot_mark": FOOT_MARK if facts["test"] else "",
+    }
+
+
+def sheet(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a deed or of a notice, by its format."""
+    return notice(facts) if facts["format"] == NOTICE else deed(facts)
+
+
+def notice(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A correction (补正公证书) or a revocation (公证法 art. 39, 规则 art. 63), in reading order; no layout."""
+    about = facts["concerns"]
+    deed_of = (
+        f"本处于{chinese_date(date.fromisoformat(about['issued_on']))}出具的{about['number']}公证书"
+        f"（公证事项：{about['matter']}）"
+    )
+    reason = ["理由：" + facts["decision"][0], *facts["decision"][1:]]
+    if facts["kind"] == "revocation":
+        title = "撤销公证书决定书"
+        said = [f"{deed_of}，经复查，本处决定予以撤销。", *reason, "该公证书自始无效，任何人不得再使用。"]
+    else:
+        title = "补正公证书"
+        changes = [
+            f"{_below_hundred(i)}、原文“{c['stands']}”，更正为“{c['reads']}”。"
+            for i, c in enumerate(facts["corrections"], 1)
+        ]
+        closing = "其余内容不变。本补正公证书与原公证书一并使用，原公证书与本补正公证书不一致的，以本补正公证书为准。"
+        said = [f"{deed_of}，经复查，现予以补正：", *changes, *reason, closing]
+    return {
+        "title": title,
+        "number": facts["number"],
+        "paragraphs": said,
+        "office": facts["office"]["name"],
+        "notary_label": "公证员",
+        "notary": facts["notary"]["name"],
+        "date": chinese_date(date.fromisoformat(facts["issued_on"])),
+        "qr_words": "扫码查看公证书状态",
+        "qr_alt": "二维码：查看公证书的状态",
+        "code": facts["code"],
+        "notes": [f"原公证书文件摘要（SHA-256）：{about['sha256']}"],
         "mark": MARK if facts["test"] else "",
         "foot_mark": FOOT_MARK if facts["test"] else "",
     }

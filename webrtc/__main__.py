@@ -59,7 +59,7 @@ def _export(asked: argparse.Namespace) -> int:
 
 
 def export(folder: Path, out: Path, key: bytes) -> dict[str, Any]:
-    """Write a room's segments as `<segment>.webm`, and `manifest.json`, into `out`; returns the manifest."""
+    """Write a room's segments as `<segment>.webm`, `journal.jsonl` and `manifest.json` into `out`; returns the manifest."""
     manifest = journal.manifest_of(folder, key)
     out.mkdir(parents=True, exist_ok=True)
     for segment in manifest["segments"]:
@@ -70,6 +70,7 @@ def export(folder: Path, out: Path, key: bytes) -> dict[str, Any]:
                     stream.write(plain)
             except (BadBox, FileNotFoundError):
                 continue  # the manifest's problems name it
+    (out / journal.NAME).write_bytes((folder / journal.NAME).read_bytes())
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return manifest
 

@@ -23,7 +23,8 @@ class Draft(Base):
     template: Mapped[str] = mapped_column(repr=False)
     """What the wording gives for these facts, untouched."""
     text: Mapped[str] = mapped_column(repr=False)
-    text_en: Mapped[str] = mapped_column(default="", repr=False)
+    translation: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
+    """For use abroad (H06): `language`, `title`, `translator`, `text`; empty where none is wanted."""
     findings: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
     """Review finding by point of 规则 art. 23."""
     by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
@@ -78,6 +79,7 @@ class Number(Base):
 class Standing(StrEnum):
     VALID = "valid"
     UNDER_REVIEW = "under_review"
+    CORRECTED = "corrected"
     REVOKED = "revoked"
 
 
@@ -152,8 +154,39 @@ class Review(Base):
     outcome: Mapped[str] = mapped_column(default="")
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), default=None)
     decision: Mapped[str] = mapped_column(default="", repr=False)
+    corrections: Mapped[list[Any]] = mapped_column(default_factory=list, repr=False)
+    """Of a correction: words of the deed and what they are to be, `{"stands", "reads"}` each."""
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
     __table_args__ = (CheckConstraint("decided_by <> opened_by", name="two_persons"),)
+
+
+class NoticeKind(StrEnum):
+    CORRECTION = "correction"
+    REVOCATION = "revocation"
+
+
+class Notice(Base):
+    """The sealed paper of a decision (补正公证书, 撤销公证书决定书). Its number is of a series of its own and never void:
+    the decision stands whether the paper is signed today or tomorrow. Who opened the review signs it.
+    """
+
+    __tablename__ = "notices"
+    id: Mapped[UUID] = key()
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
+    review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id"), unique=True)
+    kind: Mapped[NoticeKind] = mapped_column(one_of(NoticeKind))
+    series_id: Mapped[UUID] = mapped_column(ForeignKey("series.id"))
+    n: Mapped[int]
+    text: Mapped[str] = mapped_column(unique=True)
+    decided_on: Mapped[date]
+    facts: Mapped[dict[str, Any]] = mapped_column(repr=False)
+    body_sha256: Mapped[str] = mapped_column(default="")
+    body_key: Mapped[str] = mapped_column(default="")
+    activation: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
+    sha256: Mapped[str | None] = mapped_column(default=None, unique=True)
+    object_key: Mapped[str] = mapped_column(default="")
+    sealed_at: Mapped[datetime | None] = mapped_column(default=None)
+    __table_args__ = (UniqueConstraint("series_id", "n"), CheckConstraint("n > 0", name="from_one"))
 
 
 class Verification(Base):

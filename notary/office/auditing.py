@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.errors import Refusal
-from notary.models import Case, Deed, Event, Interview, Number, NumberState, Review, Series, Standing
+from notary.models import Case, Deed, Event, Interview, Notice, Number, NumberState, Review, Series, Standing
 from notary.office import bundling, issuing
 from notary.parts import Parts, parts_from
 from notary.seal.refusals import SealError
@@ -71,7 +71,8 @@ def _deeds(db: Session, parts: Parts) -> Iterator[str]:
 
 def _numbers(db: Session, parts: Parts) -> Iterator[str]:
     for series in db.scalars(sa.select(Series)):
-        have = list(db.scalars(sa.select(Number.n).where(Number.series_id == series.id).order_by(Number.n)))
+        counted = sa.union_all(*(sa.select(one.n).where(one.series_id == series.id) for one in (Number, Notice)))
+        have = sorted(db.scalars(counted))
         if have != list(range(1, series.last + 1)):
             yield f"numbers: series {series.year}{series.letter} does not count from 1 to {series.last}"
     for number in db.scalars(sa.select(Number)):
@@ -92,10 +93,11 @@ def _numbers(db: Session, parts: Parts) -> Iterator[str]:
 
 
 def _reviews(db: Session, parts: Parts) -> Iterator[str]:
-    acts = {"revoked": "case.revoke", "upheld": "case.uphold"}
+    acts = {"revoked": "case.revoke", "corrected": "case.correct", "upheld": "case.uphold"}
     for review in db.scalars(sa.select(Review).where(Review.outcome != "")):
         told = _last(db, review.case_id, *acts.values())
-        if told is None or (told.kind, told.payload.get("decision")) != (acts.get(review.outcome), review.decision):
+        logged = (told.kind, told.payload.get("decision"), told.payload.get("corrections", [])) if told else ()
+        if logged != (acts.get(review.outcome), review.decision, review.corrections):
             yield f"reviews: {review.id}: outcome or decision is not what was logged"
 
 

@@ -30,7 +30,7 @@ from notary.parts import Parts
 
 
 def recordings(parts: Parts, case: Case, interview: Interview) -> dict[str, bytes]:
-    """Every segment of an interview as a playable file, by name; decrypted only while it is asked for.
+    """The journal, and every segment of an interview as a playable file, by name; decrypted only while it is asked for.
 
     The media room's own tool checks the chain of the journal. Raises Unavailable when it finds a fault.
     """
@@ -49,7 +49,10 @@ def recordings(parts: Parts, case: Case, interview: Interview) -> dict[str, byte
         )  # fmt: skip
         if done.returncode != 0:
             raise Unavailable(_("录像导出时校验没有通过。"))
-        return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+        found = {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+    if json.loads(found.pop("manifest.json")) != interview.manifest:  # the bundle carries the one that was sealed
+        raise Unavailable(_("录像导出时校验没有通过。"))
+    return found
 
 
 def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from notary.lifecycle import State
 from notary.models import Case, Deed, Event, Interview, Office, Rating
 from notary.office import booking, hearing
 
-AFTER_ISSUE = (State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD, State.REVOKED)
+AFTER_ISSUE = (State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD, State.CORRECTED, State.REVOKED)
 
 
 @dataclass(frozen=True)

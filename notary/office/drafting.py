@@ -54,8 +54,45 @@ def newest(db: Session, case: Case) -> Draft | None:
     return db.scalar(sa.select(Draft).where(Draft.case_id == case.id).order_by(Draft.version.desc()).limit(1))
 
 
-def save(db: Session, case: Case, text: str, findings: Mapping[str, str], by: Actor, now: datetime) -> Draft:
-    """A new version of the draft; the older ones stay. Raises BadInput, NotAllowed."""
+LANGUAGES = ("en", "fr", "de", "es", "pt", "it", "ru", "ja")
+"""Of a translation; what the deed's face cannot draw is refused letter by letter."""
+
+
+def language_words(code: str) -> str:
+    return {
+        "en": _("英文"), "fr": _("法文"), "de": _("德文"), "es": _("西班牙文"), "pt": _("葡萄牙文"), "it": _("意大利文"),
+        "ru": _("俄文"), "ja": _("日文"),
+    }[code]  # fmt: skip
+
+
+def translation_of(form: Mapping[str, str]) -> dict[str, str]:
+    """The translation that a form holds, for use abroad (H06); empty where nothing is written. Raises BadInput."""
+    found = {name: form.get(f"translation-{name}", "").replace("\r\n", "\n").strip() for name in TRANSLATION}
+    if not found["text"]:
+        return {}
+    wrong = {}
+    if found["language"] not in LANGUAGES:
+        wrong["translation-language"] = _("请选译文是哪种文字。")
+    for name, most, words in (
+        ("title", 200, _("请写译文的标题。")),
+        ("translator", 120, _("请写译者是谁：译文要署名。")),
+    ):
+        if not 2 <= len(found[name]) <= most:
+            wrong[f"translation-{name}"] = words
+    if len(found["text"]) > 8000:
+        wrong["translation-text"] = _("译文太长了，最多 8000 个字符。")
+    elif lacking := render.missing_glyphs("".join(found.values())):
+        wrong["translation-text"] = _("公证书的字体里没有这些字：%(chars)s。请换一种写法。", chars=" ".join(lacking))
+    if wrong:
+        raise BadInput(wrong)
+    return found
+
+
+TRANSLATION = ("language", "title", "translator", "text")
+
+
+def save(db: Session, case: Case, text: str, form: Mapping[str, str], by: Actor, now: datetime) -> Draft:
+    """A new version of the draft, with its findings and translation; the older ones stay. Raises BadInput, NotAllowed."""
     if case.state != State.DRAFTING or by.id != case.notary_id or by.id is None:
         raise NotAllowed(_("只有承办公证员能写草稿。"))
     text = text.replace("\r\n", "\n").strip()[:4000]
@@ -63,10 +100,11 @@ def save(db: Session, case: Case, text: str, findings: Mapping[str, str], by: Ac
         raise BadInput({"text": _("证词太短了，请写全。")})
     if lacking := render.missing_glyphs(text):
         raise BadInput({"text": _("公证书的字体里没有这些字：%(chars)s。请换一种写法。", chars=" ".join(lacking))})
+    translation = translation_of(form)
     before = newest(db, case)
     draft = Draft(
         case_id=case.id, version=before.version + 1 if before else 1, template=template_of(db, case), text=text,
-        findings={point: findings.get(point, "").strip()[:1000] for point in FINDINGS}, by=by.id, at=now,
+        translation=translation, findings={point: form.get(point, "").strip()[:1000] for point in FINDINGS}, by=by.id, at=now,
     )  # fmt: skip
     db.add(draft)
     db.flush()

@@ -69,8 +69,19 @@ def approve(db: Session, parts: Parts, case: Case, evidence: str, by: Actor, now
 
 
 def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str, today: date, now: datetime) -> Number:
-    """The next number of the office's series, from a locked row."""
-    letter = filing.matter_of(case).serial_class
+    """The next number of the office's series."""
+    series, text = next_number(db, office, filing.matter_of(case).serial_class, today)
+    number = Number(
+        series_id=series.id, n=series.last, case_id=case.id, text=text, approved_on=today, reserved_at=now,
+        facts=facts_of(db, parts, case, office, text, new_code(series.last, today), evidence, today),
+    )  # fmt: skip
+    db.add(number)
+    db.flush()
+    return number
+
+
+def next_number(db: Session, office: Office, letter: str, today: date) -> tuple[Series, str]:
+    """The series, counted on by one, and how its number reads; from a row that stays locked (H02)."""
     db.execute(
         insert(Series)
         .values(id=sa.func.gen_random_uuid(), office_id=office.id, year=today.year, letter=letter, last=0)
@@ -82,14 +93,7 @@ def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str
         .with_for_update()
     ).one()
     series.last += 1
-    text = f"（{today.year}）{office.word}{letter}字第{series.last}号"
-    number = Number(
-        series_id=series.id, n=series.last, case_id=case.id, text=text, approved_on=today, reserved_at=now,
-        facts=facts_of(db, parts, case, office, text, new_code(series.last, today), evidence, today),
-    )  # fmt: skip
-    db.add(number)
-    db.flush()
-    return number
+    return series, f"（{today.year}）{office.word}{letter}字第{series.last}号"
 
 
 def preview(db: Session, parts: Parts, case: Case) -> bytes:
@@ -124,7 +128,14 @@ def facts_of(
             }
         ],
     }  # fmt: skip
+    translation = draft.translation and {
+        "translation": {
+            **{name: draft.translation[name] for name in ("language", "title", "translator")},
+            "paragraphs": [line for line in map(str.strip, draft.translation["text"].split("\n")) if line],
+        }
+    }
     return {
+        **(translation or {}),
         "format": "yuanzheng-facts/1",
         "test": parts.settings.trial,
         "number": number,
@@ -272,16 +283,17 @@ def _finish_one(db: Session, number_id: UUID, now: datetime) -> None:
         ledger.append(db, "number.voided", SYSTEM, now, case_id=case.id, office_id=case.office_id, number=number.text)
     elif number.activation:
         if now - datetime.fromisoformat(number.activation["given_at"]) > minute:
-            _go_on(db, "issue-deed", number)
+            go_on(db, "issue-deed", number_id=str(number.id))
     elif number.approved_on < local_date(db, case, now):
         void(db, case, "批准当日未签发", SYSTEM, now)
     elif not number.body_sha256 and now - number.reserved_at > minute:
-        _go_on(db, "render-body", number)
+        go_on(db, "render-body", number_id=str(number.id))
 
 
-def _go_on(db: Session, name: str, number: Number) -> None:
-    if not pending(db, name, number_id=str(number.id)):
-        enqueue(db, name, number_id=str(number.id))
+def go_on(db: Session, name: str, **about: str) -> None:
+    """The job once more, unless it waits already."""
+    if not pending(db, name, **about):
+        enqueue(db, name, **about)
 
 
 def deed_of(db: Session, case: Case) -> Deed | None:

@@ -6,14 +6,15 @@ import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
-from notary.models import Bank, Case, Deed, Delivery, Number, Office, Person, Review, Standing, Verification
-from notary.office import filing, limits, renewing
+from notary.models import Bank, Case, Deed, Delivery, Notice, Number, Office, Person, Review, Standing, Verification
+from notary.office import filing, limits, noticing, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
 from signing.verify import Trust, examine, verify
@@ -33,7 +34,7 @@ class NoMatch(Refusal):
 
 @dataclass(frozen=True)
 class Answer:
-    """`verdict`: valid, revoked, under_review, changed, unknown. `facts`: the little that may be told."""
+    """`verdict`: valid, corrected, revoked, under_review, changed, unknown. `facts`: the little that may be told."""
 
     verdict: str
     way: str
@@ -73,13 +74,20 @@ def by_file(
     limits.refuse_if_spent(db, "verify", address, now)
     limits.refuse_if_spent(db, "upload", address, now)
     limits.count(db, "upload", address, now)
-    deed = renewing.with_hash(db, hashlib.sha256(data).hexdigest())
+    sha256 = hashlib.sha256(data).hexdigest()
+    deed = renewing.with_hash(db, sha256) or _about(db, sha256)
     judge = verify if deed is None else examine
     machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
     if deed is not None:
         return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, "verify", address, now)
     return Answer(*_not_registered(db, data, machine, way), machine=machine.json())
+
+
+def _about(db: Session, sha256: str) -> Deed | None:
+    """The deed that a notice is about: who asks by the notice is told how that deed stands."""
+    notice = noticing.with_hash(db, sha256)
+    return db.scalar(sa.select(Deed).where(Deed.case_id == notice.case_id)) if notice else None
 
 
 def _not_registered(
@@ -116,11 +124,23 @@ def by_hash(db: Session, sha256: str, address: str, now: datetime, *, bank: Bank
     """By the fingerprint that the browser or the bank reckoned itself; the file stays there. Raises NoMatch, TooMany."""
     limits.refuse_if_spent(db, "verify", address, now)
     asked = sha256.strip().lower()
-    deed = renewing.with_hash(db, asked)
+    deed = renewing.with_hash(db, asked) or _about(db, asked)
     if deed is None:
         limits.count(db, "verify", address, now)
         raise NoMatch
     return _answer(db, deed, "hash", now, bank, asked)
+
+
+def notice_of(db: Session, code: str, notice_id: UUID, address: str, now: datetime) -> tuple[Case, Notice]:
+    """A sealed notice by its deed's code. Raises NoMatch (counted), TooMany."""
+    limits.refuse_if_spent(db, "verify", address, now)
+    deed = db.scalar(sa.select(Deed).where(Deed.code == "".join(code.split()).upper()))
+    notice = db.get(Notice, notice_id)
+    if deed is None or notice is None or notice.case_id != deed.case_id or notice.sha256 is None:
+        limits.count(db, "verify", address, now)
+        db.commit()
+        raise NoMatch
+    return db.get_one(Case, deed.case_id), notice
 
 
 def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None, sha256: str = "") -> Answer:
@@ -147,16 +167,24 @@ def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None,
         "asked_at": now.isoformat(),
         "asked": f"V-{now:%Y-%m%d}-{asked.id.hex[:8].upper()}",
         "history": history(db, deed),
-    }
-    return Answer(verdict, way, facts, (deed.why,) if deed.standing == Standing.REVOKED and deed.why else ())
+        "notices": [
+            {
+                "id": str(one.id), "kind": str(one.kind), "number": one.text, "sha256": one.sha256,
+                "issued_on": one.decided_on.isoformat(),
+            }
+            for one in noticing.sealed_of(db, deed)
+        ],
+    }  # fmt: skip
+    told = deed.standing in (Standing.REVOKED, Standing.CORRECTED) and deed.why
+    return Answer(verdict, way, facts, (deed.why,) if told else ())
 
 
 def word_of(deed: Deed) -> str:
-    return {Standing.VALID: "valid", Standing.REVOKED: "revoked", Standing.UNDER_REVIEW: "under_review"}[deed.standing]
+    return str(deed.standing)
 
 
 def history(db: Session, deed: Deed) -> list[dict[str, str]]:
-    """What happened to a deed since it was issued: issued, under_review, upheld, revoked, each with its time."""
+    """What happened to a deed since it was issued: issued, under_review, upheld, corrected, revoked, each with its time."""
     found = [{"what": "issued", "at": deed.issued_at.isoformat()}]
     for review in db.scalars(sa.select(Review).where(Review.case_id == deed.case_id).order_by(Review.opened_at)):
         found.append({"what": "under_review", "at": review.opened_at.isoformat()})

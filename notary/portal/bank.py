@@ -28,7 +28,7 @@ from notary.portal.doors import actor, address, only, parts, visitor
 bank = APIBlueprint("bank", __name__, url_prefix="/api/v1", tag="Deeds")
 MOST_EVENTS = 200
 MOST_LINES = 1000
-TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.revoked")
+TOLD = ("deed.issued", "deed.under_review", "deed.valid", "deed.corrected", "deed.revoked")
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
 SECURITY = ["ApiKey"]
 
@@ -49,7 +49,7 @@ class VerificationIn(BaseModel):
 
 
 class VerificationOut(BaseModel):
-    verdict: Literal["valid", "revoked", "under_review", "changed", "unknown"]
+    verdict: Literal["valid", "corrected", "revoked", "under_review", "changed", "unknown"]
     way: str
     facts: dict[str, Any]
     reasons: list[str]
@@ -61,7 +61,7 @@ class DeedOut(BaseModel):
     number: str
     code: str
     sha256: str
-    standing: Literal["valid", "under_review", "revoked"]
+    standing: Literal["valid", "under_review", "corrected", "revoked"]
     standing_at: str
     issued_at: str
     received_at: str | None = Field(description="When this bank said that it has the file")
@@ -70,7 +70,7 @@ class DeedOut(BaseModel):
 
 class EventOut(BaseModel):
     seq: int = Field(description="Ask on with after=seq")
-    type: str = Field(description="deed.issued, deed.under_review, deed.valid (upheld), deed.revoked")
+    type: str = Field(description="deed.issued, deed.under_review, deed.valid (upheld), deed.corrected, deed.revoked")
     at: str
     number: str
     code: str

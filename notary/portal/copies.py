@@ -13,7 +13,7 @@ from notary.errors import NotFound
 from notary.ledger import Actor
 from notary.lifecycle import Role
 from notary.models import Bank, Case, Deed, Rating
-from notary.office import delivering, filing, issuing, verifying
+from notary.office import delivering, filing, issuing, noticing, verifying
 from notary.office.counting import AFTER_ISSUE
 from notary.parts import Parts
 from notary.portal.doors import PUBLIC, actor, only, parts
@@ -65,7 +65,7 @@ def mine(case_id: UUID) -> str:
         return render_template(
             "deed/mine.html", case=case, deed=deed, matter=filing.matter_of(case), state=state_words(case.state),
             deliveries=delivering.deliveries_of(db, case), asked=asked, banks=banks,
-            verdict=verifying.word_of(deed) if deed else "", rated=_rated(db, case), rateable=case.state in AFTER_ISSUE,
+            verdict=verifying.word_of(deed) if deed else "", notices=noticing.sealed_of(db, deed) if deed else [], rated=_rated(db, case), rateable=case.state in AFTER_ISSUE,
             titles={one.key: one.title for one in filing.matter_of(case).recipients},
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from signing import render
 deeds = Blueprint("deeds", __name__, url_prefix="/desk")
 READERS = frozenset({Role.NOTARY, Role.APPROVER, Role.ASSISTANT, Role.ADMIN})
 LISTED = (
-    State.DRAFTING, State.APPROVAL, State.APPROVED, State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD,
+    State.DRAFTING, State.APPROVAL, State.APPROVED, State.ISSUED, State.DELIVERED, State.UNDER_REVIEW, State.UPHELD, State.CORRECTED,
     State.REVOKED,
 )  # fmt: skip
 MOST = 200
@@ -67,11 +67,19 @@ def _draft_page(case_id: UUID, errors: dict[str, str], typed: dict[str, str] | N
             text=typed["text"] if typed else newest.text if newest else template,
             findings=typed or (newest.findings if newest else {}),
             points=[(key, drafting.finding_words(key), drafting.finding_hint(key)) for key in drafting.FINDINGS],
+            abroad=_abroad(newest, typed), languages=[(one, drafting.language_words(one)) for one in drafting.LANGUAGES],
             runs=drafting.difference(newest) if newest else [],
             pages=_count(db, case) if newest else 0, party=filing.party_of(db, case), matter=filing.matter_of(case),
             remarks=_remarks(db, case), mine=case.notary_id == me.id,
             ready=newest is not None and all(len(newest.findings.get(p, "")) >= 2 for p in drafting.FINDINGS),
         )  # fmt: skip
+
+
+def _abroad(newest: Draft | None, typed: dict[str, str] | None) -> dict[str, str]:
+    """What the fields of the translation show: what was typed, else what was saved."""
+    if typed:
+        return {name: typed[f"translation-{name}"] for name in drafting.TRANSLATION}
+    return {"language": "en", **(newest.translation if newest else {})}
 
 
 def _remarks(db: Session, case: Case) -> list[Remark]:
@@ -87,7 +95,8 @@ def _count(db: Session, case: Case) -> int:
 @only(Role.NOTARY)
 def draft_save(case_id: UUID) -> Page:
     me, form = actor(), request.form
-    typed = {"text": form.get("text", ""), **{point: form.get(point, "") for point in drafting.FINDINGS}}
+    names = ("text", *drafting.FINDINGS, *(f"translation-{name}" for name in drafting.TRANSLATION))
+    typed = {name: form.get(name, "") for name in names}
     try:
         with parts().db.begin() as db:
             case = case_for_staff(db, case_id, me, lock=True)
@@ -158,6 +167,7 @@ def _approval_page(case_id: UUID, errors: dict[str, str], remarks: str = "") -> 
             minutes=showing.newest(db, case, "minutes"), signature=signature, face=face,
             ink=render.strokes_svg(signature.strokes) if signature else "", course=drafting.course_of(db, case),
             exhibits=filing.exhibits_of(db, case), pages=_count(db, case),
+            language=drafting.language_words(newest.translation["language"]) if newest.translation else "",
             titles={one.key: one.title for one in filing.matter_of(case).materials},
         )  # fmt: skip
 
@@ -171,7 +181,9 @@ def _draft_of(db: Session, case: Case) -> Draft:
 
 def _bound(case: Case, draft: Draft) -> bytes:
     """What an approval is bound to: this case and this very text. Another draft, another challenge."""
-    return passkeys.bound("yuanzheng-approve/1", case.id, draft.id, draft.text)
+    return passkeys.bound(
+        "yuanzheng-approve/2", case.id, draft.id, draft.text, ledger.canonical(draft.translation).decode()
+    )
 
 
 @deeds.post("/cases/<uuid:case_id>/approval/options")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from webauthn.helpers import base64url_to_bytes
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary.errors import BadInput
+from notary.errors import BadInput, NotFound, NotPossible
 from notary.lifecycle import Role
-from notary.models import Person, Review
-from notary.office import filing, issuing, reviewing
+from notary.models import Case, Notice, Person, Review
+from notary.office import filing, issuing, noticing, reviewing
 from notary.office.accepting import case_for_staff
+from notary.parts import Parts
 from notary.portal import passkeys
 from notary.portal.doors import actor, only, parts
+from notary.portal.drafting import READERS, page_of
+from notary.seal.activation import challenge
+from signing import render
 
 reviews = Blueprint("reviews", __name__, url_prefix="/desk")
 Page = tuple[str, int] | AnyResponse | str
@@ -30,11 +36,15 @@ def _page(case_id: UUID, errors: dict[str, str], typed: dict[str, str]) -> str:
     me = actor()
     with parts().db() as db:
         case = case_for_staff(db, case_id, me)
+        mine = noticing.waiting_for(db, case, me)
         return render_template(
             "deed/review.html", case=case, me=me, errors=errors, typed=typed, deed=issuing.deed_of(db, case),
             party=filing.party_of(db, case), matter=filing.matter_of(case), current=reviewing.open_one(db, case),
             past=db.scalars(sa.select(Review).where(Review.case_id == case.id).order_by(Review.opened_at)).all(),
             names={one.id: one.name for one in db.scalars(sa.select(Person))},
+            notices={one.review_id: one for one in noticing.of_case(db, case)}, mine=mine,
+            pages=len(render.page_texts(noticing.body_of(parts(), case, mine))) if mine else 0,
+            lines=range(1, reviewing.MOST_CORRECTIONS + 1),
         )  # fmt: skip
 
 
@@ -52,7 +62,8 @@ def open_review(case_id: UUID) -> Page:
 
 
 def _bound(case_id: UUID, given: dict[str, object]) -> bytes:
-    return passkeys.bound("yuanzheng-review/1", case_id, given.get("outcome", ""), given.get("decision", ""))
+    said = [f"{pair['stands']}\t{pair['reads']}" for pair in reviewing.corrections_of(given)]
+    return passkeys.bound("yuanzheng-review/2", case_id, given.get("outcome", ""), given.get("decision", ""), *said)
 
 
 @reviews.post("/cases/<uuid:case_id>/review/decision/options")
@@ -62,8 +73,9 @@ def decision_options(case_id: UUID) -> Response:
     me, given = actor(), passkeys.body()
     with parts().db.begin() as db:
         reviewing.refuse_bad(
-            case_for_staff(db, case_id, me), str(given.get("outcome", "")), str(given.get("decision", ""))
-        )
+            db, case_for_staff(db, case_id, me), str(given.get("outcome", "")), str(given.get("decision", "")),
+            reviewing.corrections_of(given),
+        )  # fmt: skip
         return passkeys.options_for(db, me, _bound(case_id, given))
 
 
@@ -78,5 +90,64 @@ def decide(case_id: UUID) -> AnyResponse:
     with parts().db.begin() as db:
         case = case_for_staff(db, case_id, me, lock=True)
         passkeys.check_act(db, me, assertion, challenge, _bound(case_id, given))
-        reviewing.decide(db, case, str(given.get("outcome", "")), str(given.get("decision", "")), me, now)
+        reviewing.decide(
+            db,
+            case,
+            str(given.get("outcome", "")),
+            str(given.get("decision", "")),
+            reviewing.corrections_of(given),
+            me,
+            now,
+        )
     return jsonify({"next": url_for("reviews.review", case_id=case_id)})
+
+
+# the paper of a decision
+
+
+@reviews.post("/cases/<uuid:case_id>/review/notice/options")
+@only(Role.NOTARY)
+def notice_options(case_id: UUID) -> Response:
+    """As for a deed: the challenge is reckoned from number and body, and the seal reckons the same."""
+    me = actor()
+    with parts().db.begin() as db:
+        notice = noticing.waiting_for(db, case_for_staff(db, case_id, me), me)
+        if notice is None:
+            raise NotPossible
+        known = [base64url_to_bytes(one) for one in parts().seal.passkeys(str(me.id))]
+        return passkeys.options(db, me, challenge([noticing.entry_of(notice)]), known)
+
+
+@reviews.post("/cases/<uuid:case_id>/review/notice")
+@only(Role.NOTARY)
+def sign_notice(case_id: UUID) -> AnyResponse:
+    me, given = actor(), passkeys.body()
+    with parts().db.begin() as db:
+        case = case_for_staff(db, case_id, me, lock=True)
+        noticing.activate(db, parts(), case, passkeys.assertion_of(given), me, parts().clock())
+    return jsonify({"next": url_for("reviews.review", case_id=case_id)})
+
+
+@reviews.get("/cases/<uuid:case_id>/notices/<uuid:notice_id>/<int:page>.png")
+@only(READERS)
+def notice_picture(case_id: UUID, notice_id: UUID, page: int) -> AnyResponse:
+    """A page of the paper, from the very bytes that wait to be signed."""
+    return page_of(_notice(case_id, notice_id, noticing.body_of), page)
+
+
+@reviews.get("/cases/<uuid:case_id>/notices/<uuid:notice_id>.pdf")
+@only(READERS)
+def notice_file(case_id: UUID, notice_id: UUID) -> AnyResponse:
+    data = _notice(case_id, notice_id, noticing.file_of)
+    return AnyResponse(
+        data, mimetype="application/pdf", headers={"Content-Disposition": 'attachment; filename="notice.pdf"'}
+    )
+
+
+def _notice(case_id: UUID, notice_id: UUID, read: Callable[[Parts, Case, Notice], bytes]) -> bytes:
+    with parts().db() as db:
+        case = case_for_staff(db, case_id, actor())
+        notice = db.get(Notice, notice_id)
+        if notice is None or notice.case_id != case.id or not notice.body_sha256:
+            raise NotFound
+    return read(parts(), case, notice)

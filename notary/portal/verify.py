@@ -6,14 +6,15 @@ import base64
 import json
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import segno
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary.errors import NotFound
-from notary.office import verifying
+from notary.office import noticing, verifying
 from notary.office.verifying import Answer, NoMatch
 from notary.portal.doors import PUBLIC, address, only, parts
 
@@ -72,6 +73,17 @@ def by_qr(code: str) -> Page:
 def proof(code: str) -> Page:
     """The proof for the file: says when it was asked and how, and that it holds for that moment only."""
     return _by_code(code, "verify/proof.html", "proof")
+
+
+@verify.get("/v/<code>/notices/<uuid:notice_id>.pdf")
+@only(PUBLIC)
+def notice(code: str, notice_id: UUID) -> AnyResponse:
+    """The paper of a decision about the deed, for whoever holds the deed's code."""
+    with parts().db() as db:
+        case, found = verifying.notice_of(db, code, notice_id, address(), parts().clock())
+        db.commit()
+    head = {"Content-Disposition": f'attachment; filename="notice-{found.facts["code"]}.pdf"'}
+    return Response(noticing.file_of(parts(), case, found), mimetype="application/pdf", headers=head)
 
 
 def _by_code(code: str, template: str, way: str) -> Page:

@@ -9,7 +9,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Approved:
-    """A case between approval and deed. `approved_on` in the office's zone is the date of issue (G06)."""
+    """A case between approval and deed. `approved_on` in the office's zone is the date of issue (G06).
+
+    `notice`: not the deed but the paper of a decision about one; `notary_id` opened that review, `approver_id` decided it on
+    `approved_on`. It may be signed on a later day, since the decision holds already.
+    """
 
     number: str
     body_sha256: str
@@ -20,8 +24,11 @@ class Approved:
     approver_id: str
     approved_on: date
     zone: str
+    notice: bool = False
 
 
 class CaseReader(Protocol):
-    def approved(self, case_id: str) -> Approved | None:
-        """None unless the case stands approved and its number is reserved, neither voided nor issued yet."""
+    def approved(self, paper_id: str) -> Approved | None:
+        """By the case's id, or the notice's. None unless the case stands approved and its number is reserved, neither
+        voided nor issued yet; or the notice's review is decided and its paper not sealed yet.
+        """

@@ -40,6 +40,7 @@ from signing.lint import lint
 from signing.stamp import NoStamp, Stamper
 from signing.status import NoStatus, Status
 from signing.verify import Trust, examine
+from signing.wording import NOTICE
 
 PER_MINUTE = 3
 MOST_ENTRIES = 200
@@ -180,6 +181,8 @@ class Vault:
             facts = inside(body).facts
         except BadBody as wrong:
             raise NotFit(problems=(str(wrong),)) from None
+        if (facts["format"] == NOTICE) != case.notice:
+            problems.append("a notice and a deed are not the same paper")
         says = (facts["notary"].get("id"), facts["notary"]["name"], facts["office"]["name"])
         if says != (case.notary_id, case.notary_name, case.office_name):
             problems.append("notary or office: not those of the case")
@@ -196,7 +199,9 @@ class Vault:
 
     def _take(self, notary_id: str, entries: tuple[act.Entry, ...], given: Mapping[str, Any], case: Approved) -> None:
         today = datetime.fromtimestamp(self.now(), UTC).astimezone(ZoneInfo(case.zone)).date()
-        if case.approved_on != today:
+        if case.notice and len(entries) != 1:  # a paper of another day must not carry a deed along
+            raise BadRequest("a notice is activated alone")
+        if case.approved_on != today and not case.notice:
             raise NotActivated("approved on another day: void the number and approve again (G06)")
         challenge = act.challenge(entries)
         key = hashlib.sha256(challenge + repr((notary_id, given.get("assertion"))).encode()).hexdigest()
@@ -219,7 +224,7 @@ class Vault:
             id=key,
             notary=notary_id,
             entries=[list(e) for e in entries],
-            on=today.isoformat(),
+            on=case.approved_on.isoformat(),
             by=by,
         )
 

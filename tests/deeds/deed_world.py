@@ -42,6 +42,13 @@ from tests.conftest import NOON  # noqa: E402
 from webrtc.client import MediaClient  # noqa: E402
 
 STROKES = [[[20 + n * 9, 60 + (n % 5) * 12, n * 16] for n in range(40)]]
+ABROAD = {
+    "translation-language": "en",
+    "translation-title": "Notarial Certificate",
+    "translation-translator": "Sample Translator, Shancheng",
+    "translation-text": "This is to certify that the declaration attached was signed by remote video.\n\nGiven under seal.",
+}
+"""A translation for use abroad, as the form of the draft sends it."""
 FINDINGS = {
     "identity": "一人，身份证与本人一致", "intention": "本人陈述自愿", "document": "文书完备",
     "materials": "合同与通知都看过", "legality": "合法，没有争议",

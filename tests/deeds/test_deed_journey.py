@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -236,6 +237,14 @@ def test_the_evidence_proves_itself_with_the_deed_and_the_asking_is_kept(world, 
     assert reply.mimetype == "application/zip"
     verdict = verify(data, Trust.from_pem(world.parts.seal.public().trust_pem), bundle=reply.data)
     assert verdict.verdict == "valid", verdict.reasons
+    said = verdict.steps[9].detail
+    for words in (
+        "2 signed papers",
+        "recording of 2 segments",
+        "no gap",
+        f"in {urlsplit(world.settings.base_url).netloc}/log",
+    ):
+        assert words in said
 
 
 @pytest.mark.req("H11", "H12")

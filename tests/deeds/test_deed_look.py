@@ -4,6 +4,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from deed_world import ABROAD, FINDINGS
 
 from notary.models import Deed, Failure, Message
 from tests.looking import Looking, running_chromium, served
@@ -73,7 +74,11 @@ def test_a_deed_can_be_drafted_approved_and_sealed_by_everybody(world, looking):
     looking.at(
         "deed-draft-gaps", f"{desk}/draft", bob, then=press("#draft-save", ".govuk-error-summary, #draft-propose")
     )
-    world.draft_and_propose(case_id, text=CHANGED)
+    draft = {"text": CHANGED, **FINDINGS, **ABROAD}
+    assert world.browser("chenjing").form(f"{desk}/draft", **draft | {"translation-translator": ""}).status_code == 422
+    assert world.browser("chenjing").form(f"{desk}/draft", **draft).status_code == 303
+    looking.at("deed-draft-abroad", f"{desk}/draft", bob, then=open_all)
+    assert world.browser("chenjing").form(f"{desk}/propose").status_code == 303
     looking.at("deed-draft-other", f"{desk}/draft", other)
     looking.at("deed-in-approval", f"{desk}/deed", carol)
     looking.at("deed-every-approver", "/desk/deeds", carol)
@@ -149,6 +154,17 @@ def test_every_verdict_can_be_read_by_everybody(world, looking):
     looking.at("verify-under-review", f"/v/{deed.code}")
     looking.at("deed-mine-under-review", f"{my}/deed", alice.http)
     looking.at("deed-review-decide", f"{desk}/review", world.browser("zhaozheng").http)
+    slip = {"outcome": "corrected", "decision": "录入时写错一个字。", "stands-1": "远程视频", "reads-1": "远程移动视频"}
+    assert world.decide(case_id, **slip).status_code == 200
+    world.work()
+    li, page = world.browser("liyuan"), f"{desk}/review"
+    looking.at("deed-notice-sign", page, li.http)
+    assert world.touch(li, world.passkeys["liyuan"], f"{page}/notice/options", f"{page}/notice").status_code == 200
+    world.work()
+    looking.at("verify-corrected", f"/v/{deed.code}", then=open_all)
+    looking.at("deed-mine-corrected", f"{my}/deed", alice.http)
+    looking.at("deed-corrected", f"{desk}/deed", bob.http)
+    assert li.form(page, reason="担保人身份可能不实").status_code == 303
     said = {"outcome": "revoked", "decision": "申请人隐瞒了担保人身份的变更"}
     assert world.decide(case_id, **said).status_code == 200
     looking.at("verify-revoked", f"/v/{deed.code}")

@@ -21,8 +21,10 @@ import sqlalchemy as sa
 from deed_world import close, office
 
 from notary.models import Deed, Number, NumberState, Series
-from notary.office import issuing
+from notary.office import auditing, issuing, publishing
 from signing import render
+from signing.monitor import Seen, look
+from signing.tiles import in_folder
 from signing.verify import Trust, examine
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +141,8 @@ def test_whatever_dies_no_number_is_lost_or_used_twice_and_every_deed_is_whole(t
 
 def live(world, tally):
     """One office from two drafts to two deeds, with as many deaths as its numbers bear; returns its deeds."""
+    seen = Seen()
+    watch(world, seen)
 
     def reserve(case_id):
         world.draft_and_propose(case_id)
@@ -175,7 +179,18 @@ def live(world, tally):
     for number in numbers:
         issue_it(number)
     check(world, finished=True)
+    watch(world, seen)
     return len(numbers)
+
+
+def watch(world, seen):
+    """The log, published and looked at by a monitor that remembers: what was published is a prefix of what is; and an
+    auditor with the database and the files finds that every row, deed and recording is what the ledger was told."""
+    assert publishing.publish(world.parts) > 0
+    known = [publishing.verifier(world.parts)]
+    assert look(seen, in_folder(publishing.folder(world.parts)), known, 0, world.parts.clock()) == []
+    with world.parts.db() as db:
+        assert auditing.faults(db, world.parts) == []
 
 
 def check(world, *, finished=False):

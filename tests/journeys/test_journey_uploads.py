@@ -1,5 +1,6 @@
 """What a person may hand in, and what becomes of the rest: a clear word, nothing kept, nothing broken."""
 
+import hashlib
 import io
 import os
 import subprocess
@@ -8,6 +9,7 @@ import zlib
 from dataclasses import replace
 from html import unescape
 
+import pikepdf
 import pytest
 import sqlalchemy as sa
 from PIL import Image
@@ -94,6 +96,77 @@ def test_a_good_pdf_is_drawn_anew_and_handed_out_to_save(alice_applies, parts):
     assert b"FlateDecode" not in shown.data.split(b"/Subtype /Image")[0]
     box = parts.store.get(exhibit.object_key)
     assert b"PDF" not in box[:200]
+
+
+def trap(with_):
+    """A PDF by pikepdf with one thing inside that may show or do something else than its page."""
+    with pikepdf.open(io.BytesIO(pdf())) as made:
+        with_(made, pikepdf.Dictionary, pikepdf.Name)
+        out = io.BytesIO()
+        made.save(out)
+    return out.getvalue()
+
+
+def opens_with_a_script(made, new, name):
+    made.Root.OpenAction = new(S=name.JavaScript, JS=pikepdf.String("app.alert(1)"))
+
+
+def has_a_hidden_layer(made, new, name):
+    layer = made.make_indirect(new(Type=name.OCG, Name=pikepdf.String("other text")))
+    made.Root.OCProperties = new(OCGs=[layer], D=new(OFF=[layer], Order=[layer]))
+
+
+def carries_a_file(made, new, name):
+    made.attachments["other.pdf"] = b"%PDF-1.7 other"
+
+
+def launches(made, new, name):
+    action = new(S=name.Launch, F=pikepdf.String("calc.exe"))
+    made.pages[0].Annots = [
+        made.make_indirect(new(Type=name.Annot, Subtype=name.Link, Rect=[0, 0, 300, 300], A=action))
+    ]
+
+
+def form(value, **more):
+    def with_(made, new, name):
+        look = made.make_stream(b"0 0 0 rg 0 0 200 100 re f")
+        look.update(new(Type=name.XObject, Subtype=name.Form, BBox=[0, 0, 200, 100]))
+        field = made.make_indirect(
+            new(Type=name.Annot, Subtype=name.Widget, FT=name.Tx, T=pikepdf.String("amount"), V=pikepdf.String(value),
+                Rect=[50, 50, 250, 150], F=4, AP=new(N=look), P=made.pages[0].obj)
+        )  # fmt: skip
+        made.pages[0].Annots = [field]
+        made.Root.AcroForm = new(Fields=[field], **more)
+
+    return with_
+
+
+@pytest.mark.req("K06")
+@pytest.mark.parametrize("with_", [opens_with_a_script, has_a_hidden_layer, carries_a_file, launches, form("480000")])
+def test_nothing_of_a_pdf_survives_but_its_pages_as_they_are_seen_and_the_hash_of_what_came(
+    alice_applies, parts, with_
+):
+    came, case = trap(with_), new_case(alice_applies)
+    assert 303 == upload(alice_applies, case, "loan-contract", came, "contract.pdf").status_code
+    with parts.db() as db:
+        exhibit = db.scalars(sa.select(Exhibit)).one()
+    assert hashlib.sha256(came).hexdigest() == exhibit.original_sha256 != exhibit.sha256
+    with pikepdf.open(io.BytesIO(alice_applies.get(f"{case}/papers/{exhibit.id}").data)) as drawn:
+        assert {"/Type", "/Pages"} == set(drawn.Root.keys()) - {"/Metadata"}
+        assert not drawn.attachments
+        assert 1 == len(drawn.pages)
+        assert {"/XObject"} == set(drawn.pages[0].Resources.keys()) - {"/ProcSet"}
+        assert "/Annots" not in drawn.pages[0]
+        picture = pikepdf.PdfImage(next(iter(drawn.pages[0].images.values()))).as_pil_image().convert("L")
+    assert (picture.histogram()[0] > 1000) == (with_.__name__ == "with_")  # what was filled in is on the page
+
+
+def test_a_form_that_only_one_program_can_show_is_refused_in_words(alice_applies, parts):
+    came = trap(form("", XFA=pikepdf.String("<xdp/>")))
+    reply = upload(alice_applies, new_case(alice_applies), "loan-contract", came, "contract.pdf")
+    assert 422 == reply.status_code
+    assert "动态表单" in unescape(reply.text)
+    assert (0, 0) == kept(parts)
 
 
 def test_a_pdf_where_a_photo_is_wanted_and_a_paper_nobody_asked_for(alice_applies):

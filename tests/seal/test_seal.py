@@ -2,11 +2,13 @@ import copy
 import hashlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -598,3 +600,59 @@ def _enrolled_by_hand(client, seal):
     challenge = client.begin_enrolment("notary-1")
     client.finish_enrolment("notary-1", passkey.register(challenge), {"code": code})
     return passkey
+
+
+@pytest.mark.req("B06", "H02", "H03")
+def test_a_thousand_calls_without_the_right_act_and_after_a_rollback_get_no_signature(world):
+    """Whoever holds the portal and the database: he shows seal any past of the database, any body, any act that he has seen."""
+    first = world.approve("c1", "（2026）渝示证字第1号")
+    spent = world.act("c1")
+    deed = world.client.issue("c1", first, spent)
+    before = world.signed()
+    bodies = {n: body_of(f"（2026）渝示证字第{n}号", world.clock.day) for n in (2, 3)}
+    bodies[1] = body_of(
+        "（2026）渝示证字第1号", world.clock.day, code="2026-1-AAAAAAAA"
+    )  # the number, for another text
+    dice, refused = random.Random(7), Counter()
+
+    def shown(n, body):
+        """The case as the database says it now; rolled back, the number of the issued deed is reserved again."""
+        said = replace(
+            world.cases["c1"], number=f"（2026）渝示证字第{n}号", body_sha256=hashlib.sha256(body).hexdigest(),
+            approved_on=world.clock.day - timedelta(days=dice.choice((0, 0, 1))),
+        )  # fmt: skip
+        world.cases["now"] = said
+        return ((said.number, said.body_sha256),)
+
+    def forged(entries):
+        mallory = SoftPasskey(origin=dice.choice(("http://localhost:8000", "http://localhost.evil.example")))
+        mallory.id = world.bob.id
+        return ByPasskey(entries, mallory.sign(act.challenge(entries)))
+
+    ways = {
+        "none": lambda entries: None,
+        "replayed": lambda entries: spent,
+        "replayed for these entries": lambda entries: ByPasskey(entries, spent.assertion),
+        "over these and the old entries": lambda entries: ByPasskey(entries + spent.entries, spent.assertion),
+        "another's passkey": forged,
+        "a code": lambda entries: ByCode(entries, f"{dice.randrange(10**6):06d}"),
+        "nothing in it": lambda entries: ByPasskey(entries, {}),
+        "without the finger": lambda entries: ByPasskey(
+            entries, world.bob.sign(act.challenge(entries), verified=False)
+        ),
+    }
+    for call in range(1000):
+        n = dice.choice(tuple(bodies))
+        way = dice.choice(tuple(ways))
+        entries = shown(n, bodies[n])
+        sent = bodies[n] if dice.random() < 0.9 else first
+        if call % 250 == 249:  # seal dies and comes back with its own memory
+            world.close()
+            world.open()
+        with pytest.raises(Refused):
+            world.client.issue("now", sent, ways[way](entries))
+        refused[way] += 1
+    assert sum(refused.values()) == 1000
+    assert len(refused) == len(ways)
+    assert world.signed() == before
+    assert world.client.issue("c1", first) == deed  # what was signed once is handed out again, the very same
