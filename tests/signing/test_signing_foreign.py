@@ -42,7 +42,7 @@ def word(verdict):
     return verdict.verdict, verdict.reasons[0].code if verdict.reasons else None
 
 
-@pytest.mark.req("C1", "G05")
+@pytest.mark.req("C1")
 def test_another_offices_deed_is_valid_by_its_root_alone_with_remarks(theirs, who):
     verdict = examine(theirs, who.trust)
     assert word(verdict) == ("valid", None)
