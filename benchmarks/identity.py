@@ -20,22 +20,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from identity import documents, yunet
+from identity.calibration import Share
 from identity.engines import NAMES, engine
 from identity.errors import IdentityError
 from identity.pictures import decode
 
 
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share."""
-    if not of:
-        return 0.0, 1.0
-    share, scale = hits / of, 1 + z * z / of
-    middle, half = share + z * z / (2 * of), z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
-
-
 def percent(hits: int, of: int) -> str:
-    low, high = wilson(hits, of)
+    low, high = Share(hits, of).interval
     return f"{100 * hits / max(of, 1):.2f} % [{100 * low:.1f}-{100 * high:.1f}] ({hits} of {of})"
 
 

@@ -2,23 +2,29 @@
 python -m identity compare A B [--engine E] [--json]
 python -m identity compare --pairs P.csv [--engine E] [--json]
 python -m identity read IMAGE... [--json]
+python -m identity calibrate PAIRS.csv OUT [--engine E]
 
 Compares faces and reads identity documents by themselves: no office, no network, nothing kept. Several probes are joined
-by `|` and averaged. Exit: 0 answered, 1 a picture of a list is not there, 2 no answer (no face, no document),
+by `|` and averaged. `calibrate` takes pairs with a column `same` (1 or 0) and, if there is one, `group`, and writes
+OUT/report.html and OUT/thresholds.json, which IDENTITY_THRESHOLDS installs. Exit: 0 answered, 1 a picture of a list is not there, 2 no answer (no face, no document),
 64 usage.
 """
 
 import argparse
 import csv
 import json
+import math
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-from identity import documents, gates, yunet
+from identity import documents, gates, report, yunet
+from identity.calibration import Scores
 from identity.engines import DEFAULT, NAMES, engine
 from identity.errors import IdentityError, NoFace, Unreadable
 from identity.faces import Encoding, average
@@ -117,6 +123,42 @@ def compare_list(pairs: Path, name: str, as_json: bool) -> int:
     return 1 if lost else 0
 
 
+def calibrate(pairs: Path, out: Path, name: str) -> int:
+    """Scores every pair once; a pair without a face counts as below every threshold."""
+    comparer = Comparer(name, pairs.parent)
+    kept: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    with pairs.open(newline="", encoding="utf-8-sig") as opened:
+        rows = csv.DictReader(opened)
+        if not {"a", "b", "same"} <= set(rows.fieldnames or ()):
+            print(f"{pairs} has no columns a, b and same", file=sys.stderr)
+            return USAGE
+        for row in rows:
+            if row["same"] not in ("0", "1"):
+                print(f"{row['a']}, {row['b']}: same must be 1 or 0", file=sys.stderr)
+                return USAGE
+            try:
+                value = comparer.engine.score(comparer.side(row["a"]), comparer.side(row["b"])).value
+            except NoFace:
+                value = -math.inf
+            for group in ("all", row.get("group") or ""):
+                if group:
+                    kept[group][row["same"] == "0"].append(value)
+    by_group = {group: Scores(tuple(same), tuple(different)) for group, (same, different) in kept.items()}
+    try:
+        report.write(
+            out,
+            comparer.engine,
+            {"all": by_group.pop("all", Scores((), ()))} | by_group,
+            pairs.name,
+            datetime.now(UTC).date(),
+        )
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    print(f"{out / 'report.html'}\n{out / 'thresholds.json'}")
+    return 0
+
+
 def read(images: Sequence[str], as_json: bool) -> int:
     lost = 0
     for name in images:
@@ -152,8 +194,14 @@ def main(words: Sequence[str] | None = None) -> int:
     reading = verbs.add_parser("read", help="the fields of identity documents")
     reading.add_argument("images", nargs="+", metavar="IMAGE")
     reading.add_argument("--json", action="store_true")
+    calibrating = verbs.add_parser("calibrate", help="thresholds for an office's own cameras, with their error rates")
+    calibrating.add_argument("pairs", type=Path, metavar="PAIRS.csv", help="columns a, b, same and perhaps group")
+    calibrating.add_argument("out", type=Path, metavar="OUT")
+    calibrating.add_argument("--engine", default=DEFAULT, choices=NAMES)
     asked = parser.parse_args(words)
     try:
+        if asked.verb == "calibrate":
+            return calibrate(asked.pairs, asked.out, asked.engine)
         if asked.verb == "read":
             return read(asked.images, asked.json)
         if asked.pairs and not asked.pictures:

@@ -31,6 +31,12 @@ class BadWeights(IdentityError):
     key = "bad-weights"
 
 
+class BadThresholds(IdentityError):
+    """A file of an office's own thresholds cannot be used, or is for another model."""
+
+    key = "bad-thresholds"
+
+
 class NoEngine(IdentityError):
     """No engine of this name stands here, or its packages were left out."""
 

@@ -69,6 +69,10 @@ class Engine(Protocol):
     unit: bool
     """Whether its vectors have length 1, so that an average is scaled back."""
 
+    def use(self, steps: Sequence[Step], thresholds: Mapping[str, float], source: str) -> None:
+        """An office's own bands from now on."""
+        ...
+
     def encode(self, image: Image) -> Encoding:
         """The one face of a (H, W, 3) uint8 BGR picture. Raises NoFace, ManyFaces."""
         ...

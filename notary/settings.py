@@ -67,6 +67,9 @@ class Settings:
     """STATUS_URLS: our own OCSP services, comma between, asked before the addresses in the certificates; empty means
     the built-in service in a trial, the addresses in the certificates alone in production."""
 
+    identity_thresholds: tuple[Path, ...] = ()
+    """IDENTITY_THRESHOLDS: files of `python -m identity calibrate`, comma between; empty means the bands that come with it."""
+
     @property
     def trial(self) -> bool:
         return self.env == "trial"
@@ -107,6 +110,7 @@ class Settings:
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
             status_urls=tuple(u for u in env.get("STATUS_URLS", "").split(",") if u),
+            identity_thresholds=tuple(Path(p) for p in env.get("IDENTITY_THRESHOLDS", "").split(",") if p),
         )
         settings.refuse_insecure()
         return settings

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from identity import child as faces
+from identity.errors import IdentityError
 from notary import secrets
 from notary.database import engine_of, migrate, sessions_of
 from notary.office import staff
@@ -42,9 +44,12 @@ def up(settings: Settings) -> int:
             with sa.create_engine(settings.database_url).begin() as db:
                 grant_reading(db, READER)
         make_keys(settings)
+        engines = faces.engines_standing()  # every model file by its SHA-256, and the office's own thresholds
+        faces.close()
+        print("faces: " + ", ".join(f"{name} from {one['thresholds']['default']:g}" for name, one in engines.items()))
         print_links(settings, None)
         return supervise(children_of(settings), settings)
-    except PostgresFailed as failed:
+    except (PostgresFailed, IdentityError) as failed:
         print(f"up: {failed}", file=sys.stderr)
         return 1
     finally:

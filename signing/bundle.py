@@ -76,6 +76,9 @@ def _logged(proof: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
         place = read(proof, hashlib.sha256(deed).hexdigest(), str(facts.get("number")))
     except BadProof as wrong:
         raise Refused("bundle.log", why=str(wrong)) from None
+    named = facts.get("attachments", {}).get("log", {}).get("origin", place.origin)
+    if place.origin != named:
+        raise Refused("bundle.log", why=f"the deed names the log {named}, the proof is of {place.origin}")
     return f", line {place.index + 1} of {place.size} in {place.origin}"
 
 

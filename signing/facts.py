@@ -6,6 +6,7 @@ The schemas live in `signing/schema/` (shown under `docs/formats/`), so that a b
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,9 @@ def check_deed(facts: Mapping[str, Any]) -> None:
     if len(bound) > 1:  # F08: all parties sign identical bytes
         problems.append("instrument.signatures: signed over different bytes")
     problems += _bad_zone(facts)
+    evidence = facts.get("attachments", {}).get("evidence", {})
+    if "files" in evidence and hashlib.sha256(manifest(evidence["files"])).hexdigest() != evidence["sha256"]:
+        problems.append("attachments.evidence: its list and its hash are not of the same evidence")
     if problems:
         raise BadFacts(tuple(problems))
 
@@ -194,6 +198,12 @@ def _bad_zone(data: Mapping[str, Any]) -> list[str]:
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return ["time_zone: no such zone"]
     return []
+
+
+def manifest(files: Sequence[Mapping[str, Any]]) -> bytes:
+    """`manifest.json` of an evidence bundle, from its list; the one byte form that the deed's hash is of."""
+    listed = {"format": "yuanzheng-bundle/1", "files": list(files)}
+    return json.dumps(listed, ensure_ascii=False, sort_keys=True, indent=1).encode()
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from signing import wording
-from signing.facts import BadFacts, canonical, check, check_minutes
+from signing.facts import BadFacts, canonical, check, check_minutes, manifest
 
 LAYOUT = Path(__file__).parent / "layout"
 STANDARDS = ["a-3a", "ua-1"]
@@ -38,6 +38,8 @@ def deed(facts: Mapping[str, Any]) -> bytes:
     layout = "notice"
     if facts["format"] != wording.NOTICE:
         layout = "deed"
+        files = facts.get("attachments", {}).get("evidence", {}).get("files")
+        sheet["evidence"] = manifest(files).decode() if files else ""
         draw_strokes(sheet["instrument"]["signatures"])
     sheet |= {"qr": qr_svg(facts["verify_url"]), "facts": canonical(facts).decode()}
     return _compile(layout, sheet, facts["office"]["name"], facts["issued_on"])

@@ -22,6 +22,16 @@ from notary.settings import Settings
 from storage.local import Store
 from webrtc.client import MediaClient
 
+ALONE = ("webrtc", "demo")
+"""Folders of tests with live pictures and sound: whatever runs beside them takes frames from them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in ALONE:
+            item.add_marker("alone")
+
+
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 """A Tuesday, twelve o'clock in Beijing."""
 

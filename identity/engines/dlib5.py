@@ -8,7 +8,7 @@ this engine is then absent and nothing else changes.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import PIL.ImageFile
@@ -35,8 +35,11 @@ class Dlib5:
     model_sha256 = DLIB_FACE.sha256
     unit = False
     thresholds: Mapping[str, float] = {"default": 0.60, "strong": 0.60, "doubtful": 0.50, "dissent": 0.45}
-    _steps = (Step(0.60, "strong", 0.003), Step(0.50, "doubtful", None))
+    _steps: tuple[Step, ...] = (Step(0.60, "strong", 0.003), Step(0.50, "doubtful", None))
     _source = "card portrait against VP8 frames, 61 East Asian people of LFW, 286 same and 26,120 different pairs; see docs/identity-figures.md"
+
+    def use(self, steps: Sequence[Step], thresholds: Mapping[str, float], source: str) -> None:
+        self._steps, self.thresholds, self._source = tuple(steps), thresholds, source
 
     def encode(self, image: Image) -> Encoding:
         return self.encode_face(image, yunet.only(image))

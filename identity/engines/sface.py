@@ -1,6 +1,6 @@
 """SFace (OpenCV Zoo, Apache-2.0) by OpenCV's own runtime: the leading engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -20,13 +20,16 @@ class SFace:
     model_sha256 = SFACE.sha256
     unit = True
     thresholds: Mapping[str, float] = {"default": 0.40, "strong": 0.45, "doubtful": 0.30, "dissent": 0.30}
-    _steps = (
+    _steps: tuple[Step, ...] = (
         Step(0.45, "strong", 0.0001),
         Step(0.40, "support", 0.0012),
         Step(0.36, "doubtful", 0.003),
         Step(0.30, "doubtful", 0.016),
     )
     _source = "card portrait against VP8 frames, 61 East Asian people of LFW, 286 same and 26,120 different pairs; see docs/identity-figures.md"
+
+    def use(self, steps: Sequence[Step], thresholds: Mapping[str, float], source: str) -> None:
+        self._steps, self.thresholds, self._source = tuple(steps), thresholds, source
 
     def __init__(self) -> None:
         # FaceRecognizerSF.feature fails on this file in OpenCV 5.0; the plain network does not, if its input is named.

@@ -27,6 +27,7 @@ from notary.ledger import Actor
 from notary.models import Case, Interview
 from notary.office import asking, hearing, identifying, publishing, safe, showing
 from notary.parts import Parts
+from signing.facts import manifest
 
 
 def recordings(parts: Parts, case: Case, interview: Interview) -> dict[str, bytes]:
@@ -94,17 +95,12 @@ def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:
     return files
 
 
-def listed(files: dict[str, bytes]) -> bytes:
-    """`manifest.json`: name, size and SHA-256 of each file, in the order of names."""
-    return _json(
-        {
-            "format": "yuanzheng-bundle/1",
-            "files": [
-                {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-                for name, data in sorted(files.items())
-            ],
-        }
-    )
+def listed(files: dict[str, bytes]) -> list[dict[str, Any]]:
+    """What `manifest.json` lists: name, size and SHA-256 of each file, in the order of names."""
+    return [
+        {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name, data in sorted(files.items())
+    ]
 
 
 def record_asking(db: Session, case: Case, reason: str, by: Actor, now: datetime) -> None:
@@ -119,7 +115,7 @@ def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
     files = evidence(db, parts, case)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
-        packed.writestr("manifest.json", listed(files))
+        packed.writestr("manifest.json", manifest(listed(files)))
         packed.writestr("deed.pdf", deed)
         with contextlib.suppress(NotYet):  # while the seal is away the public log gets no new line
             packed.writestr("log.json", publishing.proof_of(db, parts, case))

@@ -24,12 +24,13 @@ from notary.jobs import enqueue, job, pending
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
 from notary.models import Case, Deed, Number, NumberState, Office, Person, Series, Standing
-from notary.office import bundling, delivering, drafting, filing, safe, showing, wording
+from notary.office import bundling, delivering, drafting, filing, publishing, safe, showing, wording
 from notary.office.minutes import stamp
 from notary.office.step import advance
 from notary.parts import Parts
 from notary.seal.activation import ByPasskey
 from signing import lint, render
+from signing.facts import manifest
 from signing.verify import Trust, verify
 
 CODE_LETTERS = 9
@@ -44,16 +45,19 @@ class Unfit(Exception):
     """A body or a sealed file that fails our own rules; nothing is issued."""
 
 
-def evidence_of(parts: Parts, case_id: UUID) -> str:
-    """SHA-256 of the list of evidence. It reads every recording, so it is done before approval locks anything; what it
+Evidence = list[dict[str, Any]]
+
+
+def evidence_of(parts: Parts, case_id: UUID) -> Evidence:
+    """The list of evidence that the deed will carry. It reads every recording, so it is done before approval locks anything; what it
     reads does not change once the interview is closed. Raises NotPossible, Unavailable.
     """
     with parts.db() as db:
         files = bundling.evidence(db, parts, db.get_one(Case, case_id))
-    return hashlib.sha256(bundling.listed(files)).hexdigest()
+    return bundling.listed(files)
 
 
-def approve(db: Session, parts: Parts, case: Case, evidence: str, by: Actor, now: datetime) -> Number:
+def approve(db: Session, parts: Parts, case: Case, evidence: Evidence, by: Actor, now: datetime) -> Number:
     """The approver's act: date and number in one transaction (G05, G06, H02). `evidence` is `evidence_of` the case.
 
     Raises NotYet, NotAllowed, NotPossible.
@@ -68,7 +72,9 @@ def approve(db: Session, parts: Parts, case: Case, evidence: str, by: Actor, now
     return number
 
 
-def reserve(db: Session, parts: Parts, case: Case, office: Office, evidence: str, today: date, now: datetime) -> Number:
+def reserve(
+    db: Session, parts: Parts, case: Case, office: Office, evidence: Evidence, today: date, now: datetime
+) -> Number:
     """The next number of the office's series."""
     series, text = next_number(db, office, filing.matter_of(case).serial_class, today)
     number = Number(
@@ -101,7 +107,7 @@ def preview(db: Session, parts: Parts, case: Case) -> bytes:
     office = db.get_one(Office, case.office_id)
     today = parts.clock().astimezone(ZoneInfo(office.zone)).date()
     number = f"（{today.year}）{office.word}{filing.matter_of(case).serial_class}字第〇号"
-    return render.deed(facts_of(db, parts, case, office, number, f"{today.year}-0-PREVIEW", "0" * 64, today))
+    return render.deed(facts_of(db, parts, case, office, number, f"{today.year}-0-PREVIEW", [], today))
 
 
 def new_code(n: int, today: date) -> str:
@@ -110,7 +116,7 @@ def new_code(n: int, today: date) -> str:
 
 
 def facts_of(
-    db: Session, parts: Parts, case: Case, office: Office, number: str, code: str, evidence: str, today: date
+    db: Session, parts: Parts, case: Case, office: Office, number: str, code: str, evidence: Evidence, today: date
 ) -> dict[str, Any]:
     """Everything that the deed says."""
     matter = filing.matter_of(case)
@@ -149,7 +155,13 @@ def facts_of(
         "parties": [wording.party_facts(db, case, filing.party_of(db, case))],
         "certification": [line for line in draft.text.split("\n") if line.strip()],
         "instrument": instrument,
-        "attachments": {"evidence": {"sha256": evidence}},
+        "attachments": {
+            "evidence": {
+                "sha256": hashlib.sha256(manifest(evidence)).hexdigest(),
+                **({"files": evidence} if evidence else {}),
+            },
+            "log": {"origin": publishing.origin_of(parts), "reference": code},
+        },
     }
 
 

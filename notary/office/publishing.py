@@ -40,9 +40,13 @@ def folder(parts: Parts) -> Path:
     return parts.settings.under("log")
 
 
-def verifier(parts: Parts) -> Verifier:
+def origin_of(parts: Parts) -> str:
     """The log's name is where its files stand, without the scheme (tlog-checkpoint)."""
-    return Verifier(urlsplit(parts.settings.base_url).netloc + "/log", parts.seal.public().attest["checkpoint"])
+    return urlsplit(parts.settings.base_url).netloc + "/log"
+
+
+def verifier(parts: Parts) -> Verifier:
+    return Verifier(origin_of(parts), parts.seal.public().attest["checkpoint"])
 
 
 def published(parts: Parts) -> Checkpoint | None:

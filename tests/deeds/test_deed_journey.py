@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import re
+import zipfile
 from urllib.parse import urlsplit
 
+import pikepdf
 import pytest
 import sqlalchemy as sa
 
@@ -237,6 +239,8 @@ def test_the_evidence_proves_itself_with_the_deed_and_the_asking_is_kept(world, 
     assert reply.mimetype == "application/zip"
     verdict = verify(data, Trust.from_pem(world.parts.seal.public().trust_pem), bundle=reply.data)
     assert verdict.verdict == "valid", verdict.reasons
+    with pikepdf.open(io.BytesIO(data)) as deed, zipfile.ZipFile(io.BytesIO(reply.data)) as zipped:
+        assert deed.attachments["evidence.json"].get_file().read_bytes() == zipped.read("manifest.json")
     said = verdict.steps[9].detail
     for words in (
         "2 signed papers",

@@ -122,7 +122,7 @@ def life(template, name):
 
 @pytest.mark.slow
 @pytest.mark.req("H02")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1800 + 3 * KILLS)
 def test_whatever_dies_no_number_is_lost_or_used_twice_and_every_deed_is_whole(template, worker):
     """Cases go through approval, void, approval and issue; each job is killed again and again before it may end."""
     tally, began, lives, deeds = Tally(worker), time.monotonic(), 0, 0

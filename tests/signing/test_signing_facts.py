@@ -1,8 +1,9 @@
+import hashlib
 import json
 
 import pytest
 
-from signing.facts import BadFacts, canonical, check, check_minutes, read
+from signing.facts import BadFacts, canonical, check, check_minutes, manifest, read
 
 
 def test_the_shipped_example_is_sound(facts):
@@ -40,6 +41,15 @@ def test_what_is_wrong_is_said_in_words(facts, change, says):
         check(facts)
     assert says in str(refused.value)
     assert "000000196804210000" not in str(refused.value)  # values may be personal
+
+
+def test_a_list_of_evidence_is_the_one_that_its_hash_is_of(facts):
+    files = [{"name": "minutes.pdf", "sha256": "0" * 64, "size": 9}]
+    facts["attachments"] = {"evidence": {"sha256": hashlib.sha256(manifest(files)).hexdigest(), "files": files}}
+    check(facts)
+    files[0]["size"] = 10
+    with pytest.raises(BadFacts, match="not of the same evidence"):
+        check(facts)
 
 
 @pytest.mark.req("F08")
