@@ -53,6 +53,9 @@ look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
 	  tests/deeds/test_deed_look.py
 
+vectors: $(READY) ## derive tests/vectors anew from their bases; NEW=1 makes the bases anew as well
+	$(PY) tools/vectors.py $(if $(NEW),--new)
+
 var/stock: benchmarks/requirements.txt $(READY)
 	$(PY) -m pip install --quiet --no-deps --require-hashes --target $@ --upgrade -r $<
 	touch $@
@@ -73,4 +76,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults fuzz look docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock

@@ -92,6 +92,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         endings,
         figures,
         filing,
+        here,
         issuing,
         log,
         papers,
@@ -108,7 +109,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     for blueprint in (
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
-        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, bank.bank, log.public_log,
+        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, bank.bank, log.public_log,
         room.room, console.console,
     ):  # fmt: skip
         app.register_blueprint(blueprint)

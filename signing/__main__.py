@@ -85,6 +85,8 @@ def _verify(args: Any) -> int:
         return verdict.exit_code
     print(verdict.sentence["zh"])
     print(verdict.sentence["en"])
+    for remark in verdict.remarks:
+        print(f"  {remark.zh} / {remark.en}")
     for step in verdict.steps:
         print(f"  {step.no}. {step.name}: {step.outcome}" + (f" ({step.detail})" if step.detail else ""))
     for one in verdict.signers:

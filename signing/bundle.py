@@ -24,7 +24,7 @@ def check(raw: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
     was signed over; a recording is whole, fragment by fragment, as its journal tells. Refused otherwise."""
     named = facts.get("attachments", {}).get("evidence", {}).get("sha256")
     if named is None:
-        raise Refused("bundle.not-named", "公证书没有载明证据清单", "the deed names no evidence", cannot_tell=True)
+        raise Refused("bundle.not-named")
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as zipped:
             if sum(i.file_size for i in zipped.infolist()) > LARGEST:
@@ -75,21 +75,15 @@ def _logged(proof: bytes, deed: bytes, facts: Mapping[str, Any]) -> str:
     try:
         place = read(proof, hashlib.sha256(deed).hexdigest(), str(facts.get("number")))
     except BadProof as wrong:
-        raise Refused(
-            "bundle.log", "公开日志的证明与公证书不符", f"the log proof does not fit the deed: {wrong}"
-        ) from None
+        raise Refused("bundle.log", why=str(wrong)) from None
     named = facts.get("attachments", {}).get("log", {}).get("origin", place.origin)
     if place.origin != named:
-        raise Refused(
-            "bundle.log",
-            "公开日志的证明与公证书不符",
-            f"the deed names the log {named}, the proof is of {place.origin}",
-        )
+        raise Refused("bundle.log", why=f"the deed names the log {named}, the proof is of {place.origin}")
     return f", line {place.index + 1} of {place.size} in {place.origin}"
 
 
 def _other(what: str) -> Refused:
-    return Refused("bundle.other", "证据包与公证书不符", f"the evidence bundle does not fit the deed ({what})")
+    return Refused("bundle.other", why=what)
 
 
 def _digest(zipped: zipfile.ZipFile, name: str) -> tuple[str, int]:

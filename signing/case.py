@@ -12,12 +12,13 @@ from signing import evidence
 from signing.shape import Shape
 from signing.token import Token
 from signing.trust import Trust
-from signing.verdict import Signature
+from signing.verdict import Remark, Signature, remark
 
 
 @dataclass
 class Case:
-    """`times`: notary's, office's, then every document stamp's."""
+    """`ours`: what the notary signed is of our format and was written here, so every rule of ours binds.
+    `times`: notary's, office's, then every document stamp's."""
 
     data: bytes
     trust: Trust | None
@@ -25,6 +26,8 @@ class Case:
     bundle: bytes | None
     shape: Shape = field(init=False)
     roots: Trust = field(init=False)
+    ours: bool = True
+    remarks: list[Remark] = field(default_factory=list)
     pool: tuple[x509.Certificate, ...] = ()
     kept: evidence.Kept = ()
     stamps: list[Token] = field(default_factory=list)
@@ -34,6 +37,11 @@ class Case:
     facts: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     signers: list[Signature] = field(default_factory=list)
+
+    def remark(self, code: str) -> None:
+        """Once, however often it is met."""
+        if code not in {r.code for r in self.remarks}:
+            self.remarks.append(remark(code))
 
 
 def utc(at: datetime) -> str:

@@ -6,6 +6,7 @@ every length is minimal, every element lies inside its parent, and the whole tre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 INTEGER, BIT_STRING, OCTETS, NULL, OID, SEQUENCE, SET = 0x02, 0x03, 0x04, 0x05, 0x06, 0x30, 0x31
 BOOLEAN, GENERALIZED_TIME = 0x01, 0x18
 DEEPEST = 40
+TIME = re.compile(r"[0-9]{14}(\.[0-9]{1,6})?Z")
 
 
 class BadDer(ValueError):
@@ -57,7 +59,7 @@ class Node:
     def time(self) -> datetime:
         """GeneralizedTime in UTC, with or without a fraction (RFC 3161 2.4.2)."""
         text = self.body.decode("ascii")
-        if self.tag != GENERALIZED_TIME or not text.endswith("Z"):
+        if self.tag != GENERALIZED_TIME or TIME.fullmatch(text) is None:
             raise BadDer("no time in UTC")
         form = "%Y%m%d%H%M%S.%fZ" if "." in text else "%Y%m%d%H%M%SZ"
         return datetime.strptime(text, form).replace(tzinfo=UTC)

@@ -20,21 +20,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signing.path import DIGESTS, Path, load, signed_by, uses
+from signing.path import ALGORITHMS, Path, load, signed_by, uses
 
 OLDEST = timedelta(hours=24)
 """An OCSP answer about a leaf was made at most so long before the time that it speaks for. ours"""
 MOST, LARGEST = 64, 1_000_000
 """Items of one kind that are looked at; bytes of one; what is more is ignored, so nobody is kept busy. ours"""
-_RSA_PKCS1 = {
-    SignatureAlgorithmOID.RSA_WITH_SHA256,
-    SignatureAlgorithmOID.RSA_WITH_SHA384,
-    SignatureAlgorithmOID.RSA_WITH_SHA512,
-}
-
-
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 """What the library raises, some of it late, for bytes that are no answer or list."""
 
@@ -187,7 +180,7 @@ def _list_of(raw: bytes, issuer: x509.Certificate) -> x509.CertificateRevocation
         raise BadEvidence("no list") from None
     if not signed or not usage.crl_sign or odd:
         raise BadEvidence("a list signed by somebody else, of a part, or indirect")
-    if not isinstance(found.signature_hash_algorithm, DIGESTS) or found.next_update_utc is None:
+    if found.signature_algorithm_oid not in ALGORITHMS or found.next_update_utc is None:
         raise BadEvidence("a list with a weak digest or without end")
     return found
 
@@ -235,12 +228,12 @@ def _check_responder(answer: ocsp.OCSPResponse, issuer: x509.Certificate, others
 
 def _signed_by(answer: ocsp.OCSPResponse, cert: x509.Certificate) -> bool:
     key, algorithm = cert.public_key(), answer.signature_hash_algorithm
-    if algorithm is None or not isinstance(algorithm, DIGESTS):
+    if algorithm is None or answer.signature_algorithm_oid not in ALGORITHMS:
         return False
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(answer.signature, answer.tbs_response_bytes, ec.ECDSA(algorithm))
-        elif isinstance(key, rsa.RSAPublicKey) and answer.signature_algorithm_oid in _RSA_PKCS1:
+        elif isinstance(key, rsa.RSAPublicKey):
             key.verify(answer.signature, answer.tbs_response_bytes, padding.PKCS1v15(), algorithm)
         else:
             return False

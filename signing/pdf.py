@@ -97,7 +97,7 @@ class File:
 def read(data: bytes) -> File:
     """Every revision, oldest first. BadPdf where something stands between, behind or twice."""
     tail = TAIL.search(data, max(0, len(data) - 40))
-    if tail is None or not data.startswith(b"%PDF-1."):
+    if tail is None or not data.startswith((b"%PDF-1.", b"%PDF-2.")):
         raise BadPdf("no PDF, or cut off")
     found: list[Revision] = []
     at: int | None = int(tail[1])

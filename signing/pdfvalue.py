@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 DEEPEST = 24
 INFLATED = 8_000_000
 """Largest inflated stream in bytes, so that a bomb stays a bombshell."""
+DIGITS = 15
+"""Of an integer at most: what every reader holds exactly. ours"""
 SPACE = re.compile(rb"[\0\t\n\f\r ]*")
 NAME = re.compile(rb"/([^\0\t\n\f\r ()<>\[\]{}/%]*)")
 NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)")
@@ -51,8 +53,8 @@ class Stream(NamedTuple):
             data = job.decompress(self.raw, INFLATED)
         except zlib.error:
             raise BadPdf("a damaged stream") from None
-        if not job.eof or job.unconsumed_tail:
-            raise BadPdf("a stream that is cut off or too large")
+        if not job.eof or job.unconsumed_tail or job.unused_data:
+            raise BadPdf("a stream that is cut off, too large, or goes on")
         return data
 
 
@@ -75,6 +77,8 @@ def value_at(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if found := REFERENCE.match(data, at):
         return Ref(int(found[1])), found.end()
     if found := NUMBER.match(data, at):
+        if len(found[0]) > (3 * DIGITS if b"." in found[0] else DIGITS):
+            raise BadPdf("a number too long to be held exactly")
         return (float(found[0]) if b"." in found[0] else int(found[0])), found.end()
     if found := WORD.match(data, at):
         return {b"true": True, b"false": False, b"null": None}[found[0]], found.end()

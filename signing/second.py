@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from signing.trust import Trust
-from signing.verdict import Reason
+from signing.verdict import Reason, reason
 
 SECONDS, MEMORY = 20, 1 << 30
 """Limits of the child: CPU seconds and address space in bytes."""
@@ -50,15 +50,9 @@ def ask(data: bytes, trust: Trust, at: datetime) -> Reason | None:
     except (subprocess.TimeoutExpired, OSError, ValueError):
         said = None
     if said is None:
-        return Reason(
-            "second.failed", "第二个核验程序没有得出结论", "the second verifier came to no result within its limits"
-        )
+        return reason("second.failed")
     if said["problem"]:
-        return Reason(
-            "second.disagrees",
-            "两个核验程序的结论不一致，请向出具机构查询",
-            f"two verifiers disagree, ask the issuing office ({said['problem']})",
-        )
+        return reason("second.disagrees", why=said["problem"])
     return None
 
 

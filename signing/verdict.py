@@ -3,69 +3,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Word = Literal["valid", "invalid", "unknown"]
 Outcome = Literal["passed", "failed", "cannot tell", "not done"]
 EXIT: Mapping[str, int] = {"valid": 0, "invalid": 1, "unknown": 2}
-STEPS = (
-    "file: a PDF of plausible size",
-    "shape: both signatures, then document stamps with long-term data, nothing beside",
-    "changes: every revision holds what this house writes in it",
-    "document stamps: cover every byte, from a trusted authority, each good when the next one was made",
-    "notary's signature: over the certified document, right role, trusted and not revoked when it was stamped",
-    "office's seal: over the notary's signature, right role, trusted and not revoked when it was stamped",
-    "order of times",
-    "facts: inside, and the certificates say the same",
-    "pages: say what the facts say",
-    "evidence bundle",
-    "second opinion",
-)
-ETSI: Mapping[str, str] = {
-    "file.not-pdf": "FORMAT_FAILURE",
-    "file.size": "FORMAT_FAILURE",
-    "file.unreadable": "FORMAT_FAILURE",
-    "shape.other": "FORMAT_FAILURE",
-    "shape.appended": "FORMAT_FAILURE",
-    "shape.container": "FORMAT_FAILURE",
-    "shape.padding": "FORMAT_FAILURE",
-    "changes.after-seal": "SIG_CONSTRAINTS_FAILURE",
-    "signature.wrong": "HASH_FAILURE",
-    "signature.weak": "CRYPTO_CONSTRAINTS_FAILURE",
-    "stamp.wrong": "SIG_CRYPTO_FAILURE",
-    "stamp.extra": "FORMAT_FAILURE",
-    "stamp.order": "TIMESTAMP_ORDER_FAILURE",
-    "stamp.expired": "OUT_OF_BOUNDS_NO_POE",
-    "trust.stamp": "NO_CERTIFICATE_CHAIN_FOUND",
-    "trust.foreign": "NO_CERTIFICATE_CHAIN_FOUND",
-    "trust.expired": "OUT_OF_BOUNDS_NOT_REVOKED",
-    "trust.revoked": "REVOKED",
-    "trust.not-given": "NO_CERTIFICATE_CHAIN_FOUND",
-    "status.missing": "TRY_LATER",
-    "role.other": "CHAIN_CONSTRAINTS_FAILURE",
-    "role.same": "SIG_CONSTRAINTS_FAILURE",
-    "facts.missing": "SIGNED_DATA_NOT_FOUND",
-    "facts.signer": "SIG_CONSTRAINTS_FAILURE",
-    "facts.disagree": "SIG_CONSTRAINTS_FAILURE",
-    "bundle.other": "SIGNED_DATA_NOT_FOUND",
-    "bundle.log": "SIGNED_DATA_NOT_FOUND",
-    "bundle.not-named": "SIGNED_DATA_NOT_FOUND",
-    "second.disagrees": "CUSTOM",
-    "second.failed": "CUSTOM",
-}
-"""The sub-indication of ETSI EN 319 102-1 5.1.3 that is nearest to each of our reasons. Those are made for one
-signature; where we judge the whole document they are the nearest word, not the norm's own."""
-
-
-NOTICES = {
-    "revocation": (
-        "撤销公证书的决定，请勿再采信那份公证书",
-        "a decision that revokes a deed, which must not be relied on,",
-    ),
-    "correction": ("补正公证书，请和原公证书一起看", "a correction, to be read with its deed,"),
-}
+WORDS: Mapping[str, Any] = json.loads((Path(__file__).parent / "words.json").read_text("utf-8"))
+"""Every word of a verdict, once for all editions of the verifier. Of each reason also whether it makes a file invalid or
+keeps us from telling, and the nearest sub-indication of ETSI EN 319 102-1 5.1.3: those are made for one signature; where
+we judge the whole document they are the nearest word, not the norm's own."""
+STEPS: tuple[str, ...] = tuple(one["en"] for one in WORDS["steps"])
+ETSI: Mapping[str, str] = {code: told["etsi"] for code, told in WORDS["reasons"].items()}
 
 
 @dataclass(frozen=True)
@@ -81,13 +33,34 @@ class Reason:
         object.__setattr__(self, "etsi", ETSI[self.code])
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What is worth knowing about a file that harms no rule. `code` is stable and documented beside the reasons."""
+
+    code: str
+    zh: str
+    en: str
+
+
+def reason(code: str, *, who: str = "", why: str = "") -> Reason:
+    """`who`: key into the words for those who may be meant. `why`: detail, in English."""
+    told = WORDS["reasons"][code]
+    named = WORDS["who"][who] if who else {"zh": "", "en": ""}
+    return Reason(code, *(told[lang].format(who=named[lang], why=why) for lang in ("zh", "en")))
+
+
+def remark(code: str, *, why: str = "") -> Remark:
+    return Remark(code, *(WORDS["remarks"][code][lang].format(why=why) for lang in ("zh", "en")))
+
+
 class Refused(Exception):
     """A step failed. `cannot_tell`: nothing is wrong with the file, we only cannot say."""
 
-    def __init__(self, code: str, zh: str, en: str, *, cannot_tell: bool = False) -> None:
-        super().__init__(en)
-        self.reason = Reason(code, zh, en)
-        self.cannot_tell = cannot_tell
+    def __init__(self, code: str, *, who: str = "", why: str = "") -> None:
+        self.reason = reason(code, who=who, why=why)
+        self.why = why
+        self.cannot_tell = WORDS["reasons"][code]["verdict"] == "unknown"
+        super().__init__(self.reason.en)
 
 
 @dataclass(frozen=True)
@@ -135,6 +108,7 @@ class Verdict:
     archived_at: str | None = None
     known_at: str | None = None
     signers: tuple[Signature, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     format: str = field(default="yuanzheng-verdict/1")
 
     @property
@@ -151,34 +125,20 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
     plain["reasons"] = tuple(Reason(**r) for r in data["reasons"])
     plain["steps"] = tuple(Step(**s) for s in data["steps"])
     plain["signers"] = tuple(Signature(**s) for s in data["signers"])
+    plain["remarks"] = tuple(Remark(**r) for r in data.get("remarks", ()))  # older ones have none
     return Verdict(**plain)
 
 
 def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
     """The answer first, for somebody at a counter."""
-    if word == "valid" and found["kind"] in NOTICES:
-        zh, en = NOTICES[found["kind"]]
-        zh = f"这不是公证书，是{found['office']}{zh}：{found['number']}，关于{found['concerns']}，日期 {found['issued_on']}。"
-        en = (
-            f"No deed but {en} by {found['office']}: {found['number']} about {found['concerns']}, {found['issued_on']}."
-        )
-        if found["test"]:
-            zh, en = zh + "这是测试件，没有法律效力。", en + " It is a TEST document without legal force."
-        return {"zh": zh + "签名、盖章后未被改动。", "en": en + " Unchanged since it was signed and sealed."}
-    if word == "valid":
-        zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
-        en = (
-            f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
-            "unchanged since it was signed and sealed."
-        )
-        if found["test"]:
-            zh += "这是测试件，没有法律效力。"
-            en += " It is a TEST document without legal force."
-        return {
-            "zh": zh + "本结论只看文件本身；此后是否撤销，请向出具机构查询。",
-            "en": en + " By the file alone; ask the issuing office whether it was revoked since.",
-        }
-    assert reason is not None
-    if word == "unknown":
-        return {"zh": f"无法判断：{reason.zh}。", "en": f"Cannot tell: {reason.en}."}
-    return {"zh": f"无效，请勿采信：{reason.zh}。", "en": f"Not valid, do not rely on it: {reason.en}."}
+    said = WORDS["sentences"]
+
+    def words(lang: str) -> str:
+        if word != "valid":
+            assert reason is not None
+            return str(said[word][lang].format(reason=getattr(reason, lang)))
+        kind = str(found.get("kind", "valid-without-facts"))
+        first = said[kind][lang].format(**found) + (said["test"][lang] if found.get("test") else "")
+        return str(first + said["alone" if kind in ("deed", "valid-without-facts") else "unchanged"][lang])
+
+    return {lang: words(lang) for lang in ("zh", "en")}

@@ -15,6 +15,7 @@ from signing.case import Case, utc
 from signing.steps import ACTS
 from signing.trust import BadTrust, Trust
 from signing.verdict import STEPS, Outcome, Reason, Refused, Step, Verdict, Word, sentence
+from signing.verdict import reason as worded
 
 __all__ = ["BadTrust", "Trust", "examine", "verify"]
 LARGEST = 30_000_000
@@ -50,7 +51,7 @@ def examine(
     """Our own rules. Linear in the size of the file. Raises nothing but MemoryError."""
     now = now or datetime.now(UTC)
     if len(data) > LARGEST:
-        return _broken(data, now, Reason("file.size", "文件过大", "larger than any deed"))
+        return _broken(data, now, worded("file.size"))
     case = Case(data, trust, now, bundle)
     steps: list[Step] = []
     reason: Reason | None = None
@@ -73,17 +74,13 @@ def examine(
             raise
         except Exception as wrong:  # noqa: BLE001 - a reader of hostile bytes must not fall over whatever they are
             outcome, word = "failed", "invalid"
-            reason = Reason("file.unreadable", "文件损坏或不是公证书", "damaged, or not a deed")
+            reason = worded("file.unreadable")
             detail = type(wrong).__name__
         steps.append(Step(no, name, outcome, detail or ""))
     steps.append(Step(len(STEPS), STEPS[-1], "not done"))
     if word == "valid" and trust is None:
         word = "unknown"
-        reason = Reason(
-            "trust.not-given",
-            "文件未被改动，但没有给出用来核对签发机构的根证书",
-            "the file is unchanged, but no root certificate was given to tell who made it",
-        )
+        reason = worded("trust.not-given")
     return Verdict(
         verdict=word,
         sentence=sentence(word, reason, case.found),
@@ -93,6 +90,7 @@ def examine(
         size=len(data),
         checked_at=utc(now),
         signers=tuple(case.signers) if word != "invalid" else (),
+        remarks=tuple(case.remarks) if word != "invalid" else (),
         stamped_at=utc(case.times[0]) if case.times and word != "invalid" else None,
         archived_at=utc(case.times[-1]) if case.stamps and word != "invalid" else None,
         known_at=utc(min(case.words)) if case.words and word == "valid" else None,

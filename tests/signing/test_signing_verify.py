@@ -22,7 +22,7 @@ from signing.body import inside
 from signing.throwaway import authority
 from signing.token import Token
 from signing.tsa import StampUnit
-from signing.verdict import from_json
+from signing.verdict import WORDS, from_json
 from signing.verify import Trust, examine, verify
 
 ROOT = Path(__file__).parents[2]
@@ -388,6 +388,19 @@ def test_every_reason_is_documented():
     codes = set(re.findall(r'(?:Refused|Reason)\(\s*"([a-z]+\.[a-z-]+)"', source))
     assert len(codes) > 15
     assert {c for c in codes if f"`{c}`" not in documented} == set()
+
+
+def test_every_word_of_a_verdict_is_used_and_documented_and_stands_in_both_languages():
+    documented = (ROOT / "docs/formats/README.md").read_text("utf-8")
+    source = "".join(p.read_text("utf-8") for p in (ROOT / "signing").glob("*.py"))
+    for code, told in {**WORDS["reasons"], **WORDS["remarks"]}.items():
+        assert f'"{code}"' in source
+        assert f"`{code}`" in documented
+        assert told["zh"]
+        assert told["en"]
+    for code, told in WORDS["reasons"].items():
+        meant = {"invalid": "invalid", "unknown": "cannot tell"}[told["verdict"]]
+        assert f"| `{code}` | {meant} | `{told['etsi']}` |" in documented
 
 
 def test_facts_in_deeds_out_and_none_alike(tmp_path):
