@@ -36,7 +36,8 @@ from signing import facts as facts_room
 from signing import pades, render, second, shape, specimen, steps
 from signing.case import Case
 from signing.keyfile import write_whole
-from signing.throwaway import authority
+from signing.kinds import KINDS, P256, Kind
+from signing.throwaway import of_kind
 from signing.verify import Trust, examine, verify
 
 WARM = 20
@@ -63,9 +64,9 @@ class Clock:
         return {k: round(v, 2) for k, v in named.items()}
 
 
-def issue(count: int) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, bytes]], Trust]:
+def issue(count: int, kind: Kind = P256) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, bytes]], Trust]:
     """-> (figures, (body, deed) of each, trust)."""
-    house = authority(FACTS["office"]["name"])
+    house = of_kind(FACTS["office"]["name"], kind)
     trust = Trust((house.root,), (house.root,))
     clocks = {name: Clock() for name in ("render", "sign, seal, stamp", "re-validate", "durable write")}
     made = []
@@ -176,6 +177,7 @@ def flips(deed: bytes, trust: Trust, count: int) -> tuple[int, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deeds", type=int, default=200)
+    parser.add_argument("--algorithm", choices=KINDS, default="p-256", help="of every key that signs")
     parser.add_argument("--stock", action="store_true", help="the child's side")
     parser.add_argument(
         "--flips", type=int, metavar="N", help="only this: flip single bits of one deed, N beside the last container's"
@@ -188,7 +190,7 @@ def main() -> int:
             f"{tried} single bits flipped, every one of the last container and {args.flips} anywhere: {accepted} accepted"
         )
         return 0
-    figures, made, trust = issue(args.deeds)
+    figures, made, trust = issue(args.deeds, KINDS[args.algorithm])
     if args.stock:
         print(json.dumps(figures))
         return 0
@@ -206,7 +208,15 @@ def main() -> int:
     print("\nbytes that signing adds over the body (length of deed minus length of body)")
     for name, value in overhead(made).items():
         print(f"  {name:20} {value:10.0f}")
-    child = [sys.executable, __file__, "--stock", "--deeds", str(max(10, args.deeds // 4))]
+    child = [
+        sys.executable,
+        __file__,
+        "--stock",
+        "--algorithm",
+        args.algorithm,
+        "--deeds",
+        str(max(10, args.deeds // 4)),
+    ]
     stock = json.loads(subprocess.run(child, capture_output=True, check=True, text=True).stdout)
     _print(f"the same with asn1crypto as it comes, ms a deed (child process, {max(10, args.deeds // 4)} deeds)", stock)
     return 0

@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     s.add_argument("facts", type=Path, metavar="IN.json")
     s.add_argument("out", type=Path, metavar="OUT.pdf")
     s.add_argument("--count", type=int, metavar="N", help="N deeds with numbers, names and text of their own")
+    s.add_argument("--algorithm", choices=("p-256", "rsa-3072"), default="p-256", help="of every key that signs")
     t = verbs.add_parser("tsa", help="test time-stamp authority on loopback")
     t.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds tsu.pem and nothing else")
     t.add_argument("--port", type=int, required=True, help="0 takes a free one")
@@ -96,13 +97,14 @@ def _verify(args: Any) -> int:
 
 def _sign(args: Any) -> int:
     from signing.facts import BadFacts
+    from signing.kinds import KINDS
     from signing.specimen import sign
 
     if args.count is not None and not 1 <= args.count <= 1_000_000:
         print("--count: between 1 and 1000000", file=sys.stderr)
         return USAGE
     try:
-        sign(args.facts.read_bytes(), args.out, args.count)
+        sign(args.facts.read_bytes(), args.out, args.count, KINDS[args.algorithm])
     except BadFacts as wrong:
         for problem in wrong.problems:
             print(problem, file=sys.stderr)

@@ -1,7 +1,7 @@
 """Keys that sign: one office seal, one key per notary, and attest keys that can never make a deed.
 
-The test authority is P-384 root -> P-384 issuing -> P-256 leaves. An office's own authority comes as the same
-files. A leaf says by certificate policy what it is for, so that a notary's key cannot pass for the seal.
+The test authority is P-384 root -> P-384 issuing -> P-256 or RSA-3072 leaves. An office's own authority comes as the
+same files. A leaf says by certificate policy what it is for, so that a notary's key cannot pass for the seal.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import AuthorityInformationAccessOID as Access
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID
 
-from signing import issued
+from signing import issued, kinds
 from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
 
@@ -54,20 +54,18 @@ class Signer(Protocol):
         """Leaf first, root last."""
 
     def sign(self, digest: bytes) -> bytes:
-        """ECDSA over a SHA-256 digest of 32 bytes -> DER (RFC 3279). OSError if a device fails."""
+        """Over a SHA-256 digest of 32 bytes, by the leaf's kind (`signing.kinds`). OSError if a device fails."""
 
 
 @dataclass(frozen=True)
 class FileSigner:
-    """A loaded P-256 key: loading costs scrypt once, signing 20 µs."""
+    """A loaded key: loading costs scrypt and for RSA a prime check once, signing 20 µs (RSA-3072: 700 µs)."""
 
     chain: tuple[x509.Certificate, ...]
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    _key: kinds.SignKey = field(repr=False)
 
     def sign(self, digest: bytes) -> bytes:
-        if len(digest) != 32:
-            raise ValueError("a SHA-256 digest has 32 bytes")
-        return self._key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        return kinds.sign(self._key, digest)
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,7 @@ def make_authority(
     *,
     base_url: str = "http://localhost:8000/pki",
     now: datetime | None = None,
+    kind: kinds.Kind = kinds.P256,
 ) -> None:
     """Root, issuing authority, office seal, time-stamp unit, attest keys, in `folder` (0700), all or nothing.
 
@@ -141,7 +140,7 @@ def make_authority(
         ("office.pem", OFFICE, f"{office} 电子印章 TEST", 730),
         ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
     ):
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = kind.make()
         leaf = certificate(name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url)
         where = building / "tsu" if role == STAMP else building
         where.mkdir(mode=0o700, exist_ok=True)
@@ -158,12 +157,18 @@ def make_authority(
 
 
 def issue_notary(
-    folder: Path, passphrase: bytes, notary_id: str, name: str, *, now: datetime | None = None
+    folder: Path,
+    passphrase: bytes,
+    notary_id: str,
+    name: str,
+    *,
+    now: datetime | None = None,
+    kind: kinds.Kind = kinds.P256,
 ) -> x509.Certificate:
-    """A P-256 key and certificate for one notary. FileExistsError if that notary has one."""
+    """A key and certificate for one notary. FileExistsError if that notary has one."""
     path = _notary_file(folder, notary_id)
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = kind.make()
     office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     url = _base_url(chain[0])
     subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
@@ -266,8 +271,8 @@ def _load(path: Path, passphrase: bytes, role: str) -> Signer:
         except (BadToken, OSError) as wrong:
             raise BadKeyFile(f"{path.name}: {wrong}") from wrong
     key, chain = read_key(path, passphrase)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-        raise BadKeyFile(f"{path.name}: expected a P-256 key")
+    if kinds.kind_of(key.public_key()) is None:
+        raise BadKeyFile(f"{path.name}: expected a P-256 or RSA-3072 key")
     _check_use(path, chain, role)
     return FileSigner(chain, key)
 

@@ -93,6 +93,12 @@ def allows(path: Path, policy: str) -> bool:
     return policies(path[0]) == {policy} and all(policies(c) & {policy, ANY_POLICY} for c in path[1:-1])
 
 
+def too_short_to_sign(leaf: x509.Certificate) -> bool:
+    """A deed's signers are to last: RSA from 3072 bits (as strong as P-256, NIST SP 800-57 part 1 5.6.1)."""
+    key = leaf.public_key()
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < 3072
+
+
 def uses(cert: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:
     """Extended key usage; empty where it is not said."""
     try:

@@ -17,10 +17,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from signing import issued
+from signing import issued, kinds
 from signing.evidence import names_of
 from signing.keyfile import BadKeyFile, read_key
 from signing.keys import STATUS
@@ -41,7 +40,7 @@ class Responder:
     issuer: x509.Certificate
     book: Callable[[], issued.Book]
     lists: Callable[[], Mapping[str, bytes]]
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    _key: kinds.SignKey = field(repr=False)
     now: Callable[[], datetime] = field(default=clock)
 
     def respond(self, query: bytes) -> bytes:
@@ -87,7 +86,7 @@ class Responder:
 def load(folder: Path, authority: Path, passphrase: bytes) -> Responder:
     """`folder`: the responder's own (`status/`), which holds no other key. `authority`: where book and lists are."""
     key, chain = read_key(folder / "ocsp.pem", passphrase)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or len(chain) < 2 or policies(chain[0]) != {STATUS}:
+    if kinds.kind_of(key.public_key()) is None or len(chain) < 2 or policies(chain[0]) != {STATUS}:
         raise BadKeyFile("ocsp.pem: its certificate is not for this use")
 
     def lists() -> Mapping[str, bytes]:

@@ -117,6 +117,8 @@ def _signature(case: Case, one: Signed, role: str, plain: Any, zh: str) -> str:
     chain = _chain(case, held, got.time, plain, zh)
     if not path.allows(chain, role) or DOCUMENT_SIGNING not in path.uses(held.leaf) or not _commits(held.leaf):
         raise Refused("role.other", f"{zh}的证书不是为此签发的", f"the certificate is not one of a {plain}")
+    if path.too_short_to_sign(held.leaf):
+        raise Refused("signature.weak", f"{zh}所用密钥过短", f"the {plain}'s key is too short")
     if any(held.leaf.public_key() == other.public_key() for other in case.leaves):
         raise Refused("role.same", "签名和印章出自同一密钥", "one key made both signatures")
     case.times.insert(len(case.leaves), got.time)

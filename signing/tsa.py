@@ -17,7 +17,7 @@ from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import serialization as form
 
-from signing import asn1_repair
+from signing import asn1_repair, kinds
 from signing.keys import STAMP, Signer
 from signing.stamp import clock
 
@@ -86,6 +86,8 @@ class StampUnit:
             ]
         )
         value = self.signer.sign(hashlib.sha256(attrs.dump()).digest())
+        kind = kinds.kind_of(self.signer.chain[0].public_key())
+        assert kind is not None
         sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
         sid = cms.IssuerAndSerialNumber({"issuer": leaf.issuer, "serial_number": leaf.serial_number})
         signer_info = cms.SignerInfo(
@@ -94,7 +96,7 @@ class StampUnit:
                 "sid": cms.SignerIdentifier({"issuer_and_serial_number": sid}),
                 "digest_algorithm": sha256,
                 "signed_attrs": attrs,
-                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": kind.algorithm}),
                 "signature": value,
             }
         )
