@@ -1,16 +1,17 @@
-"""python -m signing verify | sign | tsa | status | monitor | witness"""
+"""python -m signing verify | sign | tsa | status | monitor | witness, and for keys request | issue | install"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
+
+from signing import keydesk
 
 USAGE = 64
 
@@ -62,9 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     r.add_argument("--port", type=int, required=True, help="0 takes a free one")
     r.add_argument("--passphrase-file", type=Path, help="else the variable STATUS_PASSPHRASE")
     verbs.add_parser("second")  # the child's side of verify
+    keydesk.add(verbs)
     args = parser.parse_args(argv)
     try:
-        return ACTS[args.verb](args)
+        return (ACTS | keydesk.ACTS)[args.verb](args)
     except OSError as wrong:
         print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
         return USAGE
@@ -118,7 +120,7 @@ def _tsa(args: Any) -> int:
     from signing.tsa import StampUnit, server
 
     try:
-        unit = StampUnit(load_stamp_unit(args.keys, _passphrase(args, "TSA_PASSPHRASE")))
+        unit = StampUnit(load_stamp_unit(args.keys, keydesk.passphrase(args, "TSA_PASSPHRASE")))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
@@ -130,18 +132,11 @@ def _status(args: Any) -> int:
     from signing.responder import load, server
 
     try:
-        responder = load(args.keys, args.authority, _passphrase(args, "STATUS_PASSPHRASE"))
+        responder = load(args.keys, args.authority, keydesk.passphrase(args, "STATUS_PASSPHRASE"))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
     return _serve(server(responder, args.port))
-
-
-def _passphrase(args: Any, variable: str) -> bytes:
-    if args.passphrase_file:
-        raw: bytes = args.passphrase_file.read_bytes()
-        return raw.strip()
-    return os.environ.pop(variable, "").encode()
 
 
 def _serve(door: ThreadingHTTPServer) -> int:

@@ -8,6 +8,7 @@ once, and what fails twice is an OSError, so that the caller tries the whole act
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from signing import kinds
 from signing.kinds import P256, RSA3072, SIZE, Kind
@@ -110,6 +112,21 @@ class Token:
         found: Public = self.run(work)
         return found
 
+    def public(self, name: str) -> Public | None:
+        """The public half of the key `name`; None where the token has none of that name."""
+        import pkcs11
+
+        def work(session: Any) -> Public | None:
+            try:
+                return _public(session.get_key(label=name, object_class=pkcs11.ObjectClass.PUBLIC_KEY))
+            except pkcs11.exceptions.NoSuchKey:
+                return None
+            except pkcs11.exceptions.MultipleObjectsReturned:
+                raise BadToken(f"{name}: two keys of that name in the token") from None
+
+        found: Public | None = self.run(work)
+        return found
+
     def sign(self, name: str, kind: Kind, digest: bytes) -> bytes:
         """By the key `name`. BadToken where it is not there, OSError where the device fails."""
         import pkcs11
@@ -150,20 +167,26 @@ _tokens: dict[tuple[str, str], Token] = {}
 
 
 def open_key(uri: str, chain: Sequence[x509.Certificate]) -> HsmSigner:
-    """The key that a PKCS#11 URI names (RFC 7512): `pkcs11:token=T;object=K?module-path=FILE&pin-source=file:FILE`.
+    """The key that a URI names, with its chain. Raises BadToken, OSError."""
+    token, name = named(uri)
+    return token.signer(name, chain)
+
+
+def named(uri: str) -> tuple[Token, str]:
+    """Token and key of a PKCS#11 URI (RFC 7512): `pkcs11:token=T;object=K?module-path=FILE&pin-source=file:FILE`.
 
     The PIN stands in a file, never in the URI (7.5). Raises BadToken, OSError.
     """
     path, _, query = uri.removeprefix("pkcs11:").partition("?")
-    named = _attributes(path, ";") | _attributes(query, "&")
-    missing = {"token", "object", "module-path", "pin-source"} - named.keys()
-    if not uri.startswith("pkcs11:") or missing or "pin-value" in named:
+    said = _attributes(path, ";") | _attributes(query, "&")
+    missing = {"token", "object", "module-path", "pin-source"} - said.keys()
+    if not uri.startswith("pkcs11:") or missing or "pin-value" in said:
         raise BadToken("a key in a module is named by token, object, module-path and pin-source, and without its PIN")
-    where = (named["module-path"], named["token"])
+    where = (said["module-path"], said["token"])
     if where not in _tokens:
-        pin = Path(named["pin-source"].removeprefix("file:")).read_text().strip()
+        pin = Path(said["pin-source"].removeprefix("file:")).read_text().strip()
         _tokens[where] = Token(*where, pin)
-    return _tokens[where].signer(named["object"], chain)
+    return _tokens[where], said["object"]
 
 
 def _attributes(text: str, between: str) -> dict[str, str]:
@@ -196,3 +219,61 @@ def _public(key: Any) -> Public:
     if not isinstance(numbers, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise BadToken("the module made another kind of key")
     return numbers
+
+
+class _Inside:
+    """As much of a private key as the library asks of one that signs a request: it goes by the module's hand.
+
+    Where a private key itself is wanted, there is none.
+    """
+
+    def __init__(self, token: Token, name: str, public: Public) -> None:
+        self._token, self._name, self._public = token, name, public
+
+    def public_key(self) -> Any:
+        return self._public
+
+    @property
+    def key_size(self) -> int:
+        return self._public.key_size
+
+    def _signed(self, data: bytes, algorithm: object) -> bytes:
+        kind = kinds.kind_of(self._public)
+        if kind is None or not isinstance(algorithm, hashes.SHA256):
+            raise BadToken("a key in a module signs requests by P-256 or RSA-3072 over SHA-256")
+        return self._token.sign(self._name, kind, hashlib.sha256(data).digest())
+
+    def _hidden(self, *_given: Any, **_named: Any) -> Any:
+        raise BadToken("a key in a module cannot be read out")
+
+    private_numbers = private_bytes = exchange = decrypt = _hidden
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return self
+
+
+class _EcInside(_Inside, ec.EllipticCurvePrivateKey):
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return self._public.curve  # type: ignore[union-attr]
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        return self._signed(data, signature_algorithm.algorithm)
+
+
+class _RsaInside(_Inside, rsa.RSAPrivateKey):
+    def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
+        if not isinstance(padding, PKCS1v15):
+            raise BadToken("a key in a module signs by PKCS#1 v1.5")
+        return self._signed(data, algorithm)
+
+
+def private(token: Token, name: str) -> kinds.SignKey:
+    """The key `name` as the library's builders take it. BadToken where there is none."""
+    public = token.public(name)
+    if public is None:
+        raise BadToken(f"{name}: no such key in the token")
+    return (_RsaInside if isinstance(public, rsa.RSAPublicKey) else _EcInside)(token, name, public)

@@ -7,43 +7,24 @@ same files. A leaf says by certificate policy what it is for, so that a notary's
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import AuthorityInformationAccessOID as Access
-from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID
 
 from signing import issued, kinds
 from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
+from signing.places import place
+from signing.profile import NOTARY, OFFICE, STAMP, STATUS, base_url_of, certificate, is_test, name_of
 
-ARC = "2.25.270934868114163917405911713362713842127"
-"""ITU-T X.667: an arc from a UUID, free for anybody."""
-NOTARY, OFFICE, STAMP, STATUS = f"{ARC}.1", f"{ARC}.2", f"{ARC}.3", f"{ARC}.4"
-DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-"""id-kp-documentSigning, RFC 9336. emailProtection stands beside it, or poppler and NSS do not trust it."""
 PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
-KEY_USES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Signer(Protocol):
@@ -166,11 +147,11 @@ def issue_notary(
     kind: kinds.Kind = kinds.P256,
 ) -> x509.Certificate:
     """A key and certificate for one notary. FileExistsError if that notary has one."""
-    path = _notary_file(folder, notary_id)
+    path = place(folder, NOTARY, notary_id).path
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     key = kind.make()
     office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
-    url = _base_url(chain[0])
+    url = base_url_of(chain[0])
     subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
     leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
     issued.note(folder, leaf)  # before it can sign: the responder answers "unknown" for what is not noted
@@ -192,7 +173,7 @@ def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = N
         office = str(chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
         name = name_of(office, "TEST Status 测试状态服务")
         days = (chain[0].not_valid_after_utc - now).days - 1
-        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=_base_url(chain[0]))
+        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=base_url_of(chain[0]))
         write_key(own / "ocsp.pem", key, passphrase, [leaf, *chain])
     if not issued.book_of(folder).exists():
         for path in [folder / "office.pem", folder / "tsu" / "tsu.pem", *(folder / "notaries").glob("*.pem")]:
@@ -221,7 +202,7 @@ def load_office(folder: Path, passphrase: bytes) -> Signer:
 
 
 def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> Signer:
-    return _load(_notary_file(folder, notary_id), passphrase, NOTARY)
+    return _load(place(folder, NOTARY, notary_id).path, passphrase, NOTARY)
 
 
 def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Signer]:
@@ -254,9 +235,8 @@ def authorities(folder: Path) -> tuple[x509.Certificate, ...]:
 
 
 def is_test_authority(folder: Path) -> bool:
-    """True for an authority of `make_authority`: its root says TEST in its own name, so no setting can hide it."""
-    root = x509.load_pem_x509_certificate(root_pem(folder))
-    return any(str(one.value).startswith("TEST ") for one in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    """True for an authority of `make_authority`."""
+    return is_test(x509.load_pem_x509_certificate(root_pem(folder)))
 
 
 def _load(path: Path, passphrase: bytes, role: str) -> Signer:
@@ -280,75 +260,3 @@ def _load(path: Path, passphrase: bytes, role: str) -> Signer:
 def _check_use(path: Path, chain: tuple[x509.Certificate, ...], role: str) -> None:
     if len(chain) < 2 or role not in policies(chain[0]):
         raise BadKeyFile(f"{path.name}: its certificate is not for this use")
-
-
-def _notary_file(folder: Path, notary_id: str) -> Path:
-    if not NAME.fullmatch(notary_id):
-        raise ValueError("a notary's id has letters, digits, dot, dash, underscore")
-    return folder / "notaries" / f"{notary_id}.pem"
-
-
-def name_of(office: str, common: str, serial: str | None = None) -> x509.Name:
-    parts = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, office), (NameOID.COMMON_NAME, common)]
-    if serial:
-        parts.append((NameOID.SERIAL_NUMBER, serial))
-    return x509.Name([x509.NameAttribute(oid, value[:64]) for oid, value in parts])
-
-
-def _base_url(issuing: x509.Certificate) -> str:
-    points = issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    return str(points[0].full_name[0].value).rsplit("/", 1)[0]  # type: ignore[index]
-
-
-def certificate(
-    subject: x509.Name,
-    key: Any,
-    issuer: x509.Certificate | None,
-    issuer_key: Any,
-    now: datetime,
-    days: int,
-    *,
-    url: str,
-    ca: int | None = None,
-    role: str | None = None,
-) -> x509.Certificate:
-    """`ca`: path length, None for a leaf. `role`: the leaf's policy. RFC 5280; stamp unit: RFC 3161 2.3."""
-    usage = dict.fromkeys(KEY_USES, False)
-    usage |= {"key_cert_sign": True, "crl_sign": True} if ca is not None else {"digital_signature": True}
-    if ca is None:
-        usage["content_commitment"] = True
-    begin = now.replace(microsecond=0) - timedelta(minutes=5)
-    new = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=ca is not None, path_length=ca), critical=True)
-        .add_extension(x509.KeyUsage(**usage), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    if issuer is not None:
-        ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        aki = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
-        crl = x509.UniformResourceIdentifier(f"{url}/{'root' if ca is not None else 'issuing'}.crl")
-        new = new.add_extension(aki, critical=False).add_extension(
-            x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), critical=False
-        )
-        policy = role or "2.5.29.32.0"  # anyPolicy for the issuing authority
-        new = new.add_extension(
-            x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(policy), None)]),
-            critical=False,
-        )
-    if role == STATUS:
-        # who answers for others is believed without an answer of his own (RFC 6960 4.2.2.2.1)
-        new = new.add_extension(x509.OCSPNoCheck(), critical=False)
-        new = new.add_extension(x509.ExtendedKeyUsage([Usage.OCSP_SIGNING]), critical=False)
-    elif role is not None:
-        ocsp = x509.AccessDescription(Access.OCSP, x509.UniformResourceIdentifier(f"{url}/ocsp"))
-        new = new.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
-        kinds = [Usage.TIME_STAMPING] if role == STAMP else [DOCUMENT_SIGNING, Usage.EMAIL_PROTECTION]
-        new = new.add_extension(x509.ExtendedKeyUsage(kinds), critical=role == STAMP)
-    return new.sign(issuer_key, hashes.SHA384())

@@ -79,7 +79,7 @@ def check_times(path: Path, at: datetime) -> None:
             )
 
 
-def policies(cert: x509.Certificate) -> frozenset[str]:
+def policies(cert: x509.Certificate | x509.CertificateSigningRequest) -> frozenset[str]:
     """OIDs of the certificate's policies, dotted."""
     try:
         found = cert.extensions.get_extension_for_class(x509.CertificatePolicies).value

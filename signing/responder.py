@@ -22,8 +22,8 @@ from cryptography.x509 import ocsp
 from signing import issued, kinds
 from signing.evidence import names_of
 from signing.keyfile import BadKeyFile, read_key
-from signing.keys import STATUS
 from signing.path import policies
+from signing.profile import STATUS
 from signing.stamp import clock
 
 LARGEST = 4_000

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from signing import cms, evidence, path, token
 from signing.case import Case, attribute, utc
-from signing.keys import DOCUMENT_SIGNING, NOTARY, OFFICE
+from signing.profile import DOCUMENT_SIGNING, NOTARY, OFFICE
 from signing.shape import Signed
 from signing.token import Token
 from signing.verdict import Refused, Signature

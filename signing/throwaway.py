@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing import issued, kinds
-from signing.keys import NOTARY, OFFICE, STAMP, STATUS, FileSigner, certificate, name_of
+from signing.keys import FileSigner
+from signing.profile import NOTARY, OFFICE, STAMP, STATUS, certificate, name_of
 from signing.responder import Responder
 from signing.stamp import LocalStamper
 from signing.status import LocalStatus

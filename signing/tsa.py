@@ -18,7 +18,8 @@ from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import serialization as form
 
 from signing import asn1_repair, kinds
-from signing.keys import STAMP, Signer
+from signing.keys import Signer
+from signing.profile import STAMP
 from signing.stamp import clock
 
 asn1_repair.apply()

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,40 +12,14 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from module_world import PIN
 
 from signing import hsm, keys
 from signing.hsm import BadToken, Token
 from signing.keyfile import BadKeyFile
 from signing.kinds import KINDS, P256, RSA3072
 
-MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
-PIN, DIGEST = "293857", hashlib.sha256("公证书".encode()).digest()
-
-
-@pytest.fixture(scope="session")
-def module(tmp_path_factory):
-    """SoftHSM with a fresh token; its library reads the variable when it is loaded first."""
-    found = next((one for one in MODULES if Path(one).exists()), None)
-    assert found, "SoftHSM is missing: make tools"
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "conf").write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
-    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
-    command = [
-        shutil.which("softhsm2-util"),
-        "--init-token",
-        "--free",
-        "--label",
-        "office",
-        "--so-pin",
-        "776655",
-        "--pin",
-        PIN,
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    return found
+DIGEST = hashlib.sha256("公证书".encode()).digest()
 
 
 @pytest.fixture
