@@ -1,4 +1,5 @@
-"""python -m signing verify | sign | tsa | status | monitor | witness, and for keys request | issue | install"""
+"""python -m signing verify | sign | tsa | status | monitor | witness, and for keys
+request | issue | install | ceremony | root"""
 
 from __future__ import annotations
 

@@ -28,6 +28,23 @@ def add(verbs: Any) -> None:
     n = _verb(verbs, "install", "lay a chain beside the key that asked for it, after a look at both")
     _whose(n)
     n.add_argument("chain", type=Path, metavar="CHAIN.pem")
+    c = verbs.add_parser("ceremony", help="make an office's authority before witnesses, with a transcript")
+    c.add_argument("folder", type=Path, metavar="FOLDER", help="root/, shares/ and keys/ are made in it")
+    c.add_argument("--office", required=True, metavar="NAME")
+    c.add_argument(
+        "--base-url", required=True, metavar="URL", help="where OCSP and lists will be, e.g. https://notary.example/pki"
+    )
+    c.add_argument("--custodian", action="append", required=True, metavar="NAME", help="one share each; five are usual")
+    c.add_argument("--needed", type=int, default=3, metavar="K", help="how many of them open the root; 3 unless said")
+    c.add_argument("--algorithm", choices=("p-256", "rsa-3072"), default="p-256", help="of the keys that sign")
+    c.add_argument("--rehearsal", action="store_true", help="every certificate says TEST")
+    c.add_argument("--passphrase-file", type=Path, help="of the office's keys; else the variable KEYS_PASSPHRASE")
+    o = verbs.add_parser("root", help="use the root by its custodians' shares")
+    o.add_argument("act", choices=("list", "issuing"), help="list: next year's; issuing: another issuing authority")
+    o.add_argument("--root", type=Path, required=True, metavar="DIR", help="the root's folder")
+    o.add_argument("--share", action="append", type=Path, metavar="FILE", help="else shares are typed, one a line")
+    o.add_argument("--revoke", type=lambda t: int(t, 16), metavar="SERIAL", help="of an authority; hexadecimal")
+    o.add_argument("--passphrase-file", type=Path, help="of the office's keys; else the variable KEYS_PASSPHRASE")
 
 
 def _verb(verbs: Any, name: str, says: str) -> Any:
@@ -105,6 +122,38 @@ def _install(args: Any) -> int:
     return 0
 
 
+def _ceremony(args: Any) -> int:
+    from signing import ceremony, kinds
+
+    plan = ceremony.Plan(
+        args.office, args.base_url.rstrip("/"), tuple(args.custodian), args.needed, kinds.KINDS[args.algorithm],
+        args.rehearsal,
+    )  # fmt: skip
+    digest = ceremony.hold(args.folder, passphrase(args), plan)
+    print((args.folder / "keys" / ceremony.TRANSCRIPT).read_text(), end="")
+    print(f"SHA-256 of the transcript: {digest}")
+    print(
+        f"Now hand out {args.folder / 'shares'}, destroy what is left of it, and take {args.folder / 'root'} to a safe."
+    )
+    return 0
+
+
+def _root(args: Any) -> int:
+    from signing import ceremony, issued, shares
+
+    texts = [path.read_text() for path in args.share] if args.share else sys.stdin.read().strip().split("\n")
+    key, root = ceremony.open_root(args.root, map(shares.parse, texts))
+    now = datetime.now(UTC)
+    if args.revoke is not None:
+        issued.revoke(args.root, args.revoke, now)
+    if args.act == "issuing":
+        made = ceremony.new_issuing(args.root, key, root, passphrase(args), now)
+        print(f"{made}: carry it to the office")
+    ceremony.new_list(args.root, key, root, now)
+    print(f"{args.root / 'root.crl'}: carry it to the office")
+    return 0
+
+
 def said(cert: Any) -> str:
     """A certificate in one line."""
     from cryptography.hazmat.primitives import hashes
@@ -142,5 +191,12 @@ def _refusing(act: Callable[[Any], int]) -> Callable[[Any], int]:
 
 
 ACTS: dict[str, Callable[[Any], int]] = {
-    name: _refusing(act) for name, act in {"request": _request, "issue": _issue, "install": _install}.items()
+    name: _refusing(act)
+    for name, act in {
+        "request": _request,
+        "issue": _issue,
+        "install": _install,
+        "ceremony": _ceremony,
+        "root": _root,
+    }.items()
 }

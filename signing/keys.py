@@ -11,19 +11,37 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
 
 from signing import issued, kinds
 from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
 from signing.places import place
-from signing.profile import NOTARY, OFFICE, STAMP, STATUS, base_url_of, certificate, is_test, name_of
+from signing.profile import (
+    ISSUING_DAYS,
+    LEAF_DAYS,
+    NOTARY,
+    OFFICE,
+    ROOT_DAYS,
+    STAMP,
+    STATUS,
+    TRUST,
+    UNIT_DAYS,
+    base_url_of,
+    certificate,
+    is_test,
+    name_of,
+    subject,
+)
 
+AUTHORITIES = {
+    True: ("TEST Root 测试根（无法律效力）", "TEST Issuing 测试签发（无法律效力）"),
+    False: ("Root 根证书", "Issuing 签发证书"),
+}
 PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
 
 
@@ -97,11 +115,14 @@ def make_authority(
     base_url: str = "http://localhost:8000/pki",
     now: datetime | None = None,
     kind: kinds.Kind = kinds.P256,
+    root_passphrase: bytes | None = None,
+    test: bool = True,
 ) -> None:
     """Root, issuing authority, office seal, time-stamp unit, attest keys, in `folder` (0700), all or nothing.
 
     `base_url`: where OCSP and CRLs are told to be; validators look at embedded answers only if one is named.
-    FileExistsError if `folder` is there. Notaries come by `issue_notary`.
+    `root_passphrase`: of the root's key, where it is another than that of all others. `test`: the names say TEST.
+    FileExistsError if `folder` is there. Notaries come by `issue_notary`, or by a request of theirs.
     """
     if folder.exists():
         raise FileExistsError(folder)
@@ -110,28 +131,24 @@ def make_authority(
     shutil.rmtree(building, ignore_errors=True)  # of a run that was killed: nothing in it was ever used
     building.mkdir(mode=0o700, parents=True)
     root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
-    root_name = name_of(office, "TEST Root 测试根（无法律效力）")
-    root = certificate(root_name, root_key, None, root_key, now, 20 * 365, ca=1, url=base_url)
-    issuing_name = name_of(office, "TEST Issuing 测试签发（无法律效力）")
-    issuing = certificate(issuing_name, issuing_key, root, root_key, now, 10 * 365, ca=0, url=base_url)
-    write_key(building / "root.pem", root_key, passphrase, [root])
+    root_name, issuing_name = (name_of(office, common) for common in AUTHORITIES[test])
+    root = certificate(root_name, root_key, None, root_key, now, ROOT_DAYS, ca=1, url=base_url)
+    issuing = certificate(issuing_name, issuing_key, root, root_key, now, ISSUING_DAYS, ca=0, url=base_url)
+    root_secret = root_passphrase or passphrase
+    write_key(building / "root.pem", root_key, root_secret, [root])
     write_key(building / "issuing.pem", issuing_key, passphrase, [issuing, root])
     write_whole(building / "trust.pem", root.public_bytes(form.Encoding.PEM), 0o644)
-    for file, role, common, days in (
-        ("office.pem", OFFICE, f"{office} 电子印章 TEST", 730),
-        ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
-    ):
-        key = kind.make()
-        leaf = certificate(name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url)
-        where = building / "tsu" if role == STAMP else building
-        where.mkdir(mode=0o700, exist_ok=True)
-        write_key(where / file, key, passphrase, [leaf, issuing, root])
+    for role, days in ((OFFICE, LEAF_DAYS), (STAMP, UNIT_DAYS)):
+        key, where = kind.make(), place(building, role).path
+        leaf = certificate(subject(root, role), key, issuing, issuing_key, now, days, role=role, url=base_url)
+        where.parent.mkdir(mode=0o700, exist_ok=True)
+        write_key(where, key, passphrase, [leaf, issuing, root])
         issued.note(building, leaf)
     (building / "attest").mkdir(mode=0o700)
     for purpose in PURPOSES:
         write_key(building / "attest" / f"{purpose}.pem", ed25519.Ed25519PrivateKey.generate(), passphrase)
     (building / "notaries").mkdir(mode=0o700)
-    complete_status(building, passphrase, now=now)
+    complete_status(building, passphrase, now=now, root_passphrase=root_secret, kind=kind)
     sync_folder(building)
     building.rename(folder)
     sync_folder(folder.parent)
@@ -150,17 +167,24 @@ def issue_notary(
     path = place(folder, NOTARY, notary_id).path
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     key = kind.make()
-    office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     url = base_url_of(chain[0])
-    subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
-    leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
+    whom = subject(chain[-1], NOTARY, name, notary_id)
+    leaf = certificate(whom, key, chain[0], issuing_key, now or datetime.now(UTC), LEAF_DAYS, role=NOTARY, url=url)
     issued.note(folder, leaf)  # before it can sign: the responder answers "unknown" for what is not noted
     write_key(path, key, passphrase, [leaf, *chain])
     return leaf
 
 
-def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = None) -> None:
-    """The responder's key and both revocation lists, where missing or soon to end. Safe to call at every start.
+def complete_status(
+    folder: Path,
+    passphrase: bytes,
+    *,
+    now: datetime | None = None,
+    root_passphrase: bytes | None = None,
+    kind: kinds.Kind = kinds.P256,
+) -> None:
+    """The responder's key, the certificate of the trust bundle's key, and both revocation lists, where missing or soon
+    to end. Safe to call at every start, where the root's key is at hand.
 
     An authority made before there was a responder gets its certificates noted from their files.
     """
@@ -168,19 +192,33 @@ def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = N
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     own = folder / "status"
     own.mkdir(mode=0o700, exist_ok=True)
+    days = (chain[0].not_valid_after_utc - now).days - 1
     if not (own / "ocsp.pem").exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        office = str(chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
-        name = name_of(office, "TEST Status 测试状态服务")
-        days = (chain[0].not_valid_after_utc - now).days - 1
-        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=base_url_of(chain[0]))
+        key, name, url = kind.make(), subject(chain[-1], STATUS), base_url_of(chain[0])
+        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=url)
         write_key(own / "ocsp.pem", key, passphrase, [leaf, *chain])
     if not issued.book_of(folder).exists():
         for path in [folder / "office.pem", folder / "tsu" / "tsu.pem", *(folder / "notaries").glob("*.pem")]:
             issued.note(folder, x509.load_pem_x509_certificates(path.read_bytes())[0])
-    root_key, root_chain = read_key(folder / "root.pem", passphrase)
+    root_key, root_chain = read_key(folder / "root.pem", root_passphrase or passphrase)
+    certify_trust(folder, passphrase, root_chain[0], root_key, now, days)
     issued.write_list(folder / "root.crl", root_chain[0], root_key, {}, now)
     issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), now)
+
+
+def certify_trust(
+    folder: Path, passphrase: bytes, root: x509.Certificate, root_key: Any, now: datetime, days: int
+) -> None:
+    """The root itself names the key that signs trust bundles, so that a lost issuing key forges none.
+
+    It is Ed25519, which no deed is signed with.
+    """
+    path = folder / "attest" / "trust-bundle.pem"
+    key, chain = read_key(path, passphrase)
+    if not chain:
+        url = base_url_of(read_key(folder / "issuing.pem", passphrase)[1][0])
+        leaf = certificate(subject(root, TRUST), key, root, root_key, now, days, role=TRUST, url=url)
+        write_whole(path, path.read_bytes() + b"".join(c.public_bytes(form.Encoding.PEM) for c in (leaf, root)))
 
 
 def revoke(folder: Path, passphrase: bytes, serial: int, *, at: datetime | None = None) -> None:
