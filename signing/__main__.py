@@ -1,5 +1,5 @@
 """python -m signing verify | sign | tsa | status | monitor | witness, and for keys
-request | issue | install | ceremony | root"""
+request | issue | install | rotate | retire | revoke | ceremony | root"""
 
 from __future__ import annotations
 
@@ -117,15 +117,15 @@ def _sign(args: Any) -> int:
 
 def _tsa(args: Any) -> int:
     from signing.keyfile import BadKeyFile
-    from signing.keys import load_stamp_unit
+    from signing.keys import load_stamp_units
     from signing.tsa import StampUnit, server
 
     try:
-        unit = StampUnit(load_stamp_unit(args.keys, keydesk.passphrase(args, "TSA_PASSPHRASE")))
+        turns = load_stamp_units(args.keys, keydesk.passphrase(args, "TSA_PASSPHRASE"))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
-    return _serve(server(unit, args.port))
+    return _serve(server(StampUnit(turns.signers[0], later=turns.signers[1:]), args.port))
 
 
 def _status(args: Any) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+REASONS = ("key-compromise", "superseded", "cessation", "affiliation-changed")
 FOR = ("notary", "seal", "tsu", "status")
 
 
@@ -28,6 +29,18 @@ def add(verbs: Any) -> None:
     n = _verb(verbs, "install", "lay a chain beside the key that asked for it, after a look at both")
     _whose(n)
     n.add_argument("chain", type=Path, metavar="CHAIN.pem")
+    t = _verb(verbs, "rotate", "a new key by the office's own authority, to take over from the one that signs")
+    _whose(t)
+    t.add_argument("--from", dest="begins", type=_day, metavar="DAY", help="when it takes over; else at once")
+    t.add_argument("--algorithm", choices=("p-256", "rsa-3072"), default="p-256")
+    t.add_argument("--module", metavar="URI", help="pkcs11:…: make it in this module instead of a file")
+    e = _verb(verbs, "retire", "let the key go from which another has taken over")
+    _whose(e)
+    v = _verb(verbs, "revoke", "take a certificate back; what was signed before stays signed")
+    _whose(v)
+    v.add_argument("--serial", type=lambda t: int(t, 16), help="hexadecimal; else the key that signs now")
+    v.add_argument("--reason", choices=tuple(REASONS), required=True)
+    v.add_argument("--lost-since", type=_day, metavar="TIME", help="the key may have been another's since then")
     c = verbs.add_parser("ceremony", help="make an office's authority before witnesses, with a transcript")
     c.add_argument("folder", type=Path, metavar="FOLDER", help="root/, shares/ and keys/ are made in it")
     c.add_argument("--office", required=True, metavar="NAME")
@@ -119,6 +132,40 @@ def _install(args: Any) -> int:
     where = _place(args)
     path = request.install(where, passphrase(args), args.chain.read_bytes(), _roots(args))
     print(f"{path}: {said(chain_in(path)[0])}")
+    return 0
+
+
+def _rotate(args: Any) -> int:
+    from signing import kinds, rotation
+    from signing.places import chain_in
+
+    now = datetime.now(UTC)
+    kind = kinds.KINDS[args.algorithm]
+    path = rotation.rotate(
+        args.keys, passphrase(args), _place(args), begins=args.begins or now, now=now, kind=kind, module=args.module
+    )
+    print(f"{path}: {said(chain_in(path)[0])}")
+    print("Start whoever uses it again before that day: seal, tsa or status.")
+    return 0
+
+
+def _retire(args: Any) -> int:
+    from signing import rotation
+
+    kept, module = rotation.retire(args.keys, _place(args), datetime.now(UTC))
+    print(f"{kept}: the chain of the key that was retired")
+    if module:
+        print(f"destroy the key in its module: {module}")
+    return 0
+
+
+def _revoke(args: Any) -> int:
+    from signing import keys
+    from signing.places import chain_in
+
+    serial = args.serial or chain_in(_place(args).path)[0].serial_number
+    keys.revoke(args.keys, passphrase(args), serial, reason=args.reason, lost_since=args.lost_since)
+    print(f"{args.keys / 'issuing.crl'}: serial {serial:x} is revoked, {args.reason}")
     return 0
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from signing import issued, kinds
 from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
-from signing.places import place
+from signing.places import Place, place, places
 from signing.profile import (
     ISSUING_DAYS,
     LEAF_DAYS,
@@ -65,6 +65,33 @@ class FileSigner:
 
     def sign(self, digest: bytes) -> bytes:
         return kinds.sign(self._key, digest)
+
+
+class KeyEnded(Exception):
+    """No key of a place may sign at that time: the last certificate is over, or the first has not begun."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The keys of one place, in the order in which they take over from each other."""
+
+    signers: tuple[Signer, ...]
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Of the first."""
+        return self.signers[0].chain
+
+    def at(self, now: datetime) -> Signer:
+        """Of those whose certificate has begun and is not over, the one that began last. KeyEnded."""
+        leaves = [(one.chain[0].not_valid_before_utc, no, one) for no, one in enumerate(self.signers)]
+        good = [(b, no, one) for b, no, one in leaves if b <= now <= one.chain[0].not_valid_after_utc]
+        if good:
+            return max(good, key=lambda found: found[:2])[2]
+        last = self.signers[-1].chain[0]
+        raise KeyEnded(
+            f"the certificate is valid from {last.not_valid_before_utc:%F} to {last.not_valid_after_utc:%F} only"
+        )
 
 
 @dataclass(frozen=True)
@@ -221,13 +248,22 @@ def certify_trust(
         write_whole(path, path.read_bytes() + b"".join(c.public_bytes(form.Encoding.PEM) for c in (leaf, root)))
 
 
-def revoke(folder: Path, passphrase: bytes, serial: int, *, at: datetime | None = None) -> None:
+def revoke(
+    folder: Path,
+    passphrase: bytes,
+    serial: int,
+    *,
+    at: datetime | None = None,
+    reason: str = "",
+    lost_since: datetime | None = None,
+) -> None:
     """Takes a leaf's certificate back from `at` on: the responder says so at once, the list from now on.
 
-    What was signed before stays signed. KeyError where no such certificate was issued.
+    What was signed before stays signed; `lost_since`: where the key may have been another's since an earlier time, what
+    was signed since then does not. KeyError where no such certificate was issued.
     """
     at = at or datetime.now(UTC)
-    issued.revoke(folder, serial, at)
+    issued.revoke(folder, serial, at, reason, lost_since)
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), at, always=True)
 
@@ -243,13 +279,24 @@ def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> Signer:
     return _load(place(folder, NOTARY, notary_id).path, passphrase, NOTARY)
 
 
-def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Signer]:
-    return {p.stem: _load(p, passphrase, NOTARY) for p in sorted((folder / "notaries").glob("*.pem"))}
+def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Turns]:
+    """By the notaries' ids."""
+    found = [one for one in places(folder) if one.role == NOTARY]
+    return {one.path.stem: load_turns(one, passphrase) for one in found}
+
+
+def load_turns(where: Place, passphrase: bytes) -> Turns:
+    """The key that signs and, where one waits, the one that takes over."""
+    return Turns(tuple(_load(path, passphrase, where.role) for path in where.held or [where.path]))
 
 
 def load_stamp_unit(folder: Path, passphrase: bytes) -> Signer:
     """`folder`: the time-stamp unit's own (`tsu/`), which holds no other key."""
     return _load(folder / "tsu.pem", passphrase, STAMP)
+
+
+def load_stamp_units(folder: Path, passphrase: bytes) -> Turns:
+    return load_turns(Place(STAMP, folder / "tsu.pem"), passphrase)
 
 
 def load_attest(folder: Path, passphrase: bytes) -> dict[str, AttestKey]:

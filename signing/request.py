@@ -70,8 +70,8 @@ def issue(
     issuing_key, chain = read_key(authority / "issuing.pem", passphrase)
     subject = _subject(csr, role, chain[0])
     if days is None:
-        days = profile.UNIT_DAYS if role == STAMP else profile.LEAF_DAYS
-        days = (chain[0].not_valid_after_utc - begins).days - 1 if role == STATUS else days
+        left = (chain[0].not_valid_after_utc - begins).days - 1  # services last as long as who issues them
+        days = {STAMP: min(profile.UNIT_DAYS, left), STATUS: left}.get(role, profile.LEAF_DAYS)
     leaf = profile.certificate(
         subject, csr, chain[0], issuing_key, begins, days, role=role, url=profile.base_url_of(chain[0])
     )
