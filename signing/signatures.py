@@ -39,11 +39,14 @@ def document_stamps(case: Case) -> str:
     if case.times != sorted(case.times):
         raise Refused("stamp.order", "时间戳的先后不对", "the time stamps are out of order")
     case.kept = tuple(zip(case.shape.kept, case.times, strict=True))
+    if case.known is not None:  # what was learnt since; it can only take away
+        case.kept = (*case.kept, (case.known.evidence, case.known.made_at))
     for stamp, after in pairwise(case.stamps):
         _check_unit(case, stamp, after.time, "document stamp")
     # of the last one nothing newer is known than what it covers: good as of then, and not expired by now
     _check_unit(case, case.stamps[-1], case.stamps[-1].time, "last document stamp")
     _check_valid(case.stamps[-1], case.now, "last document stamp")
+    _check_sunset(case, case.stamps[-1].signer, case.now, "the last document stamp", "存档时间戳", late=True)
     return ", ".join(map(utc, case.times))
 
 
@@ -61,7 +64,21 @@ def _token(case: Case, raw: bytes, digest: bytes, what: str) -> Token:
 def _check_unit(case: Case, one: Token, at: datetime, what: str) -> None:
     """Somebody had the stamp at `at`: then its unit must still have been good."""
     _check_valid(one, at, what)
+    _check_sunset(case, one.signer, at, f"the {what}", "时间戳", late=True)
     _check_status(case, one.path, at, f"the {what}'s unit", "时间戳机构")
+
+
+def _check_sunset(case: Case, cert: x509.Certificate, at: datetime, what: str, zh: str, *, late: bool) -> None:
+    """`late`: a stamp that was to be renewed before its algorithm ended; a signature made after the end never holds."""
+    ended = case.known.ended(cert, at) if case.known is not None else None
+    if ended is not None:
+        raise Refused(
+            "algorithm.ended",
+            f"{zh}所用算法（{ended}）当时已不再可靠" + ("，请向出具机构索取续加后的文件" if late else ""),
+            f"{what} rests on {ended}, which was no longer good by then"
+            + ("; ask the office for the renewed file" if late else ""),
+            cannot_tell=late,
+        )
 
 
 def _check_valid(one: Token, at: datetime, what: str) -> None:
@@ -127,6 +144,7 @@ def _signature(case: Case, one: Signed, role: str, plain: Any, zh: str) -> str:
     print_ = held.leaf.fingerprint(hashes.SHA256()).hex()
     issuer = attribute(held.leaf.issuer, NameOID.COMMON_NAME)
     case.signers.append(Signature(plain, said, issuer, print_, utc(got.time)))
+    _check_sunset(case, held.leaf, got.time, f"the {plain}'s signature", zh, late=False)
     _check_status(case, chain, got.time, f"the {plain}", zh)
     _check_unit(case, got, case.stamps[0].time, f"{plain}'s time stamp")
     return f"{said}, {utc(got.time)}"

@@ -44,6 +44,7 @@ ETSI: Mapping[str, str] = {
     "trust.revoked": "REVOKED",
     "trust.not-given": "NO_CERTIFICATE_CHAIN_FOUND",
     "status.missing": "TRY_LATER",
+    "algorithm.ended": "CRYPTO_CONSTRAINTS_FAILURE_NO_POE",
     "role.other": "CHAIN_CONSTRAINTS_FAILURE",
     "role.same": "SIG_CONSTRAINTS_FAILURE",
     "facts.missing": "SIGNED_DATA_NOT_FOUND",
@@ -105,7 +106,8 @@ class Verdict:
     """By the file alone: whether the deed was revoked since is for the register to say.
 
     `stamped_at`: the notary's time stamp. `archived_at`: the last document stamp; it is renewed about once a year.
-    `known_at`: when the last word on a certificate was given that this rests on; later news is not in the file.
+    `known_at`: when the last word on a certificate was given that this rests on, or the date of the trust bundle that was
+    given; later news is not in them.
     """
 
     verdict: Word
@@ -142,14 +144,19 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
     return Verdict(**plain)
 
 
-def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
-    """The answer first, for somebody at a counter."""
+def sentence(
+    word: Word, reason: Reason | None, found: Mapping[str, Any], known_at: str | None = None
+) -> dict[str, str]:
+    """The answer first, for somebody at a counter. `known_at`: date of the trust bundle that was given."""
     if word == "valid":
         zh = f"有效：{found['office']}{found['number']}，出具日期 {found['issued_on']}，签名、盖章后未被改动。"
         en = (
             f"Valid: {found['number']} by {found['office']}, issued on {found['issued_on']}, "
             "unchanged since it was signed and sealed."
         )
+        if known_at is not None:
+            zh = f"截至 {known_at[:10]} 所知，" + zh
+            en = f"Valid as known on {known_at[:10]}" + en.removeprefix("Valid")
         if found["test"]:
             zh += "这是测试件，没有法律效力。"
             en += " It is a TEST document without legal force."

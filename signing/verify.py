@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from signing.case import Case, utc
 from signing.steps import ACTS
 from signing.trust import BadTrust, Trust
+from signing.trustbundle import Known
 from signing.verdict import STEPS, Outcome, Reason, Refused, Step, Verdict, Word, sentence
 
 __all__ = ["BadTrust", "Trust", "examine", "verify"]
@@ -21,17 +22,22 @@ LARGEST = 30_000_000
 
 
 def verify(
-    data: bytes, trust: Trust | None = None, *, bundle: bytes | None = None, now: datetime | None = None
+    data: bytes,
+    trust: Trust | None = None,
+    *,
+    bundle: bytes | None = None,
+    now: datetime | None = None,
+    known: Known | None = None,
 ) -> Verdict:
     """The verdict on one file, by the file alone, with the second opinion where pyHanko is installed.
 
     `trust` None: never valid, only not invalid. `bundle`: the evidence zip that came with it. `now`: aware, for
-    tests. The second opinion costs about two seconds, most of it the start of the child.
+    tests. `known`: a believed trust bundle (`trustbundle.read`). The second opinion costs about two seconds, most of it the start of the child.
     """
     from signing import second
 
     now = now or datetime.now(UTC)
-    ours = examine(data, trust, bundle=bundle, now=now)
+    ours = examine(data, trust, bundle=bundle, now=now, known=known)
     if ours.verdict != "valid" or trust is None or not second.installed():
         return ours
     assert ours.archived_at is not None
@@ -45,13 +51,18 @@ def verify(
 
 
 def examine(
-    data: bytes, trust: Trust | None = None, *, bundle: bytes | None = None, now: datetime | None = None
+    data: bytes,
+    trust: Trust | None = None,
+    *,
+    bundle: bytes | None = None,
+    now: datetime | None = None,
+    known: Known | None = None,
 ) -> Verdict:
     """Our own rules. Linear in the size of the file. Raises nothing but MemoryError."""
     now = now or datetime.now(UTC)
     if len(data) > LARGEST:
         return _broken(data, now, Reason("file.size", "文件过大", "larger than any deed"))
-    case = Case(data, trust, now, bundle)
+    case = Case(data, trust, now, bundle, known)
     steps: list[Step] = []
     reason: Reason | None = None
     word: Word = "valid"
@@ -84,9 +95,10 @@ def examine(
             "文件未被改动，但没有给出用来核对签发机构的根证书",
             "the file is unchanged, but no root certificate was given to tell who made it",
         )
+    told = _as_known(case) if word == "valid" else None
     return Verdict(
         verdict=word,
-        sentence=sentence(word, reason, case.found),
+        sentence=sentence(word, reason, case.found, told),
         reasons=(reason,) if reason else (),
         steps=tuple(steps),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -95,9 +107,16 @@ def examine(
         signers=tuple(case.signers) if word != "invalid" else (),
         stamped_at=utc(case.times[0]) if case.times and word != "invalid" else None,
         archived_at=utc(case.times[-1]) if case.stamps and word != "invalid" else None,
-        known_at=utc(min(case.words)) if case.words and word == "valid" else None,
+        known_at=told or (utc(min(case.words)) if case.words and word == "valid" else None),
         **(case.found if word != "invalid" else {}),
     )
+
+
+def _as_known(case: Case) -> str | None:
+    """The trust bundle's date, if it speaks of everybody on whom the verdict rests."""
+    if case.known is None or not all(case.known.covers(one.path[0]) for one in case.stamps):
+        return None
+    return utc(case.known.made_at) if all(map(case.known.covers, case.leaves)) else None
 
 
 def _broken(data: bytes, now: datetime, reason: Reason) -> Verdict:
