@@ -34,12 +34,13 @@ from notary.seal.refusals import (
     StatusDown,
     TooMany,
 )
-from signing import archive, pades
+from signing import archive, pades, trustbundle
 from signing.body import BadBody, inside
 from signing.evidence import Evidence, Revoked
 from signing.keyfile import BadKeyFile, write_whole
 from signing.keys import AttestKey, KeyEnded, Signer, Turns
 from signing.lint import lint
+from signing.note import Verifier
 from signing.path import Path as Chain
 from signing.stamp import NoStamp, Stamper
 from signing.status import NoStatus, Status
@@ -289,7 +290,7 @@ class Vault:
     def attest(self, purpose: str, payload: bytes) -> tuple[bytes, str]:
         """Ed25519 over exactly `payload` -> (64 bytes, key id). These keys can never make a deed."""
         key = self.keys.attest.get(purpose)
-        if key is None:
+        if key is None or purpose == "trust-bundle":  # seal says by itself what it knows: `trust_bundle`
             raise BadRequest("no such purpose")
         return key.sign(payload), key.key_id
 
@@ -308,6 +309,23 @@ class Vault:
         known = self.status.news(paths).with_(self.status.lists(paths))
         once = {one.cert: one for one in reversed(shown)}
         return [*reversed(once.values())], known
+
+    def trust_bundle(self, witnesses: tuple[str, ...]) -> bytes:
+        """What seal itself knows today, signed; what a client gives are keys of witnesses alone."""
+        shown, known = self.standing()
+        root = x509.load_pem_x509_certificate(self.keys.root_pem)
+        signer = next((one.cert for one in shown if one.use == "trust"), None)
+        if signer is None:
+            raise BadRequest("the root named no key for trust bundles")
+        named = (self.log_key, *witnesses) if self.log_key else witnesses
+        now = datetime.fromtimestamp(self.now(), UTC)
+        certs = [one.cert for one in shown if one.cert != root]
+        return trustbundle.make(root, signer, certs, known, named, self.keys.attest["trust-bundle"].sign, now)
+
+    @property
+    def log_key(self) -> str:
+        """The public log's verifier key: its name is where its files stand."""
+        return str(Verifier(self.people.origin.split("://")[-1] + "/log", self.keys.attest["checkpoint"].public))
 
     def add_notary(self, notary_id: str, name: str, passphrase: bytes | None) -> None:
         """A key for a notary. The enrolment code of the first passkey appears on seal's console only.

@@ -8,8 +8,9 @@ import pytest
 from cryptography import x509
 
 from notary.seal import vault
+from notary.seal.refusals import BadRequest as BadRequest_
 from notary.seal.refusals import CertificateEnded, CertificateRevoked
-from signing import issued, places, rotation
+from signing import issued, places, rotation, trustbundle
 from signing import keys as signing_keys
 from signing.places import place
 from signing.profile import NOTARY, OFFICE, STAMP, STATUS
@@ -198,6 +199,12 @@ def test_the_drill_of_a_lost_key(world):
     lost = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
     assert lost == on(601).replace(microsecond=0)
     assert json.loads(issued.book_of(world.folder).read_text())[f"{serial:x}"]["reason"] == "key-compromise"
+    told = trustbundle.read(world.client.trust_bundle(), Trust((world.root,), (world.root,)), world.now())
+    for deed, word in ((good, "valid"), (bad, "invalid"), (new, "valid")):
+        by_bundle = examine(deed, Trust((world.root,), (world.root,)), now=world.now(), known=told)
+        assert by_bundle.verdict == word, by_bundle.reasons
+    with pytest.raises(BadRequest_):  # seal says by itself what it knows, and signs nobody else's words
+        world.client.attest("trust-bundle", b"{}")
     # a renewal puts the word into the file: from then on the file itself says it
     world.go(650)
     assert world.look(world.client.renew(good)).verdict == "valid"
