@@ -32,7 +32,8 @@ from signing import facts as facts_room
 from signing import pades, render, second, shape, specimen, steps
 from signing.case import Case
 from signing.keyfile import write_whole
-from signing.throwaway import authority
+from signing.kinds import KINDS, P256, Kind
+from signing.throwaway import of_kind
 from signing.verify import Trust, examine, verify
 
 WARM = 20
@@ -87,10 +88,10 @@ class Stock:
 
 
 def issue(
-    count: int, stock: Stock | None = None
+    count: int, stock: Stock | None = None, kind: Kind = P256
 ) -> tuple[dict[str, dict[str, float]], list[tuple[bytes, bytes]], Trust]:
     """-> (figures, (body, deed) of each, trust)."""
-    house = authority(FACTS["office"]["name"])
+    house = of_kind(FACTS["office"]["name"], kind)
     trust = Trust((house.root,), (house.root,))
     clocks = {name: Clock() for name in ("render", "sign, seal, stamp", "re-validate", "durable write")}
     made = []
@@ -207,6 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deeds", type=int, default=200)
     parser.add_argument("--alone", action="store_true", help="without stock")
+    parser.add_argument("--algorithm", choices=KINDS, default="p-256", help="of every key that signs")
     parser.add_argument(
         "--flips", type=int, metavar="N", help="only this: flip single bits of one deed, N beside the last container's"
     )
@@ -219,7 +221,7 @@ def main() -> int:
         )
         return 0
     stock = None if args.alone else Stock()
-    figures, made, trust = issue(args.deeds, stock)
+    figures, made, trust = issue(args.deeds, stock, KINDS[args.algorithm])
     cores = len(os.sched_getaffinity(0))
     print(
         f"{args.deeds} deeds, warm after {WARM}, Python {platform.python_version()}, {cores} cores, load {os.getloadavg()[0]:.1f}"

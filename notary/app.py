@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
-
 import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, render_template, request
@@ -17,10 +14,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import jobs, terms
-from notary.errors import BadInput, NotFound, Refusal, Stale, TooMany, Unavailable
+from notary.errors import BadInput, NotFound, Refusal, Stale, Unavailable
 from notary.office.activating import words_of
 from notary.parts import Parts
 from notary.portal import doors
+from notary.portal.problems import response_of, waiting
 from notary.seal.refusals import SealError
 from notary.settings import CHECKOUT
 
@@ -88,6 +86,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         booking,
         console,
         copies,
+        describing,
         desk,
         drafting,
         endings,
@@ -117,8 +116,9 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.
     for free in (bank.bank, verify.verify, copies.by_link):
         guarded.exempt(free)
-    app.security_schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-    app.spec_processor(bank.describe)
+    app.security_schemes = describing.SCHEMES
+    app.servers = [{"url": app.extensions["parts"].settings.base_url}]
+    app.spec_processor(describing.describe)
     doors.only(doors.PUBLIC)(app.view_functions["openapi.spec"])
 
 
@@ -211,25 +211,10 @@ def wants_json() -> bool:
 
 def answer(error: Refusal) -> AnyResponse:
     """A refusal as a page, or as problem+json (RFC 9457) for programs."""
-    response: Response
     if wants_json():
-        problem = {
-            "type": f"/problems/{error.code}",
-            "title": error.title(),
-            "status": error.status,
-            "detail": error.meaning(),
-            "code": error.code,
-            **error.detail,
-        }
-        response = Response(json.dumps(problem, ensure_ascii=False), error.status, mimetype="application/problem+json")
-    else:
-        page = render_template("error.html", title=error.title(), meaning=error.meaning(), code=error.code)
-        response = Response(page, error.status, mimetype="text/html")
-    if isinstance(error, TooMany):
-        response.headers["Retry-After"] = str(error.after)
-    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = "30"
-    return response
+        return response_of(error)
+    page = render_template("error.html", title=error.title(), meaning=error.meaning(), code=error.code)
+    return waiting(Response(page, error.status, mimetype="text/html"), error)
 
 
 def _headers(response: AnyResponse) -> AnyResponse:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL")
+SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL", "PROXY_SECRET")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -69,6 +70,11 @@ class Settings:
 
     identity_thresholds: tuple[Path, ...] = ()
     """IDENTITY_THRESHOLDS: files of `python -m identity calibrate`, comma between; empty means the bands that come with it."""
+    trusted_proxies: tuple[str, ...] = ()
+    """TRUSTED_PROXIES: IP addresses of reverse proxies whose X-Forwarded-For and Client-Cert count, comma between."""
+    proxy_secret: str = field(default="", repr=False)
+    """PROXY_SECRET: what such a proxy puts behind Client-Cert (`;proxy="…"`), 16 characters or more; empty means that
+    no certificate is believed."""
 
     @property
     def trial(self) -> bool:
@@ -109,6 +115,8 @@ class Settings:
             stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
+            trusted_proxies=_addresses(env.get("TRUSTED_PROXIES", "")),
+            proxy_secret=_long_enough("PROXY_SECRET", values["PROXY_SECRET"], 16),
             status_urls=tuple(u for u in env.get("STATUS_URLS", "").split(",") if u),
             identity_thresholds=tuple(Path(p) for p in env.get("IDENTITY_THRESHOLDS", "").split(",") if p),
         )
@@ -159,6 +167,19 @@ def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str,
     if raw not in allowed:
         raise BadSetting(f"{name}: {raw!r} is none of {', '.join(allowed)}")
     return raw
+
+
+def _addresses(raw: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_address(one.strip())) for one in raw.split(",") if one.strip())
+    except ValueError as error:
+        raise BadSetting(f"TRUSTED_PROXIES: {error}") from error
+
+
+def _long_enough(name: str, value: str, least: int) -> str:
+    if value and (len(value) < least or '"' in value):
+        raise BadSetting(f"{name}: not {least} characters or more without quotation marks")
+    return value
 
 
 def _origin(url: str) -> str:

@@ -104,6 +104,18 @@ async def tidy(context: procrastinate.JobContext, timestamp: int) -> None:
     await context.app.job_manager.delete_old_jobs(nb_hours=48)
 
 
+@jobs.queue.periodic(cron="10 * * * *")
+@jobs.queue.task(name="forget-answers", queueing_lock="forget-answers")
+def forget_answers(timestamp: int) -> None:
+    """What a bank was answered under a key is kept for a day, a failed try for half an hour."""
+    from notary.office import limits, once
+
+    parts = jobs.here()
+    with parts.db.begin() as db:
+        once.forget_old(db, parts.clock())
+        limits.forget_old(db, parts.clock())
+
+
 @jobs.queue.periodic(cron="20 3 * * *")
 @jobs.queue.task(name="renew-stamps", queueing_lock="renew-stamps")
 def renew_stamps(timestamp: int) -> None:

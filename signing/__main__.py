@@ -1,16 +1,18 @@
-"""python -m signing verify | sign | tsa | status | monitor | witness"""
+"""python -m signing verify | sign | tsa | status | monitor | witness, and for keys
+request | issue | install | rotate | retire | revoke | ceremony | root"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
+
+from signing import keydesk
 
 USAGE = 64
 
@@ -33,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     s.add_argument("facts", type=Path, metavar="IN.json")
     s.add_argument("out", type=Path, metavar="OUT.pdf")
     s.add_argument("--count", type=int, metavar="N", help="N deeds with numbers, names and text of their own")
+    s.add_argument("--algorithm", choices=("p-256", "rsa-3072"), default="p-256", help="of every key that signs")
     t = verbs.add_parser("tsa", help="test time-stamp authority on loopback")
     t.add_argument("--keys", type=Path, required=True, metavar="DIR", help="holds tsu.pem and nothing else")
     t.add_argument("--port", type=int, required=True, help="0 takes a free one")
@@ -61,9 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     r.add_argument("--port", type=int, required=True, help="0 takes a free one")
     r.add_argument("--passphrase-file", type=Path, help="else the variable STATUS_PASSPHRASE")
     verbs.add_parser("second")  # the child's side of verify
+    keydesk.add(verbs)
     args = parser.parse_args(argv)
     try:
-        return ACTS[args.verb](args)
+        return (ACTS | keydesk.ACTS)[args.verb](args)
     except OSError as wrong:
         print(f"{wrong.filename or ''}: {wrong.strerror or wrong}", file=sys.stderr)
         return USAGE
@@ -98,13 +102,14 @@ def _verify(args: Any) -> int:
 
 def _sign(args: Any) -> int:
     from signing.facts import BadFacts
+    from signing.kinds import KINDS
     from signing.specimen import sign
 
     if args.count is not None and not 1 <= args.count <= 1_000_000:
         print("--count: between 1 and 1000000", file=sys.stderr)
         return USAGE
     try:
-        sign(args.facts.read_bytes(), args.out, args.count)
+        sign(args.facts.read_bytes(), args.out, args.count, KINDS[args.algorithm])
     except BadFacts as wrong:
         for problem in wrong.problems:
             print(problem, file=sys.stderr)
@@ -114,15 +119,15 @@ def _sign(args: Any) -> int:
 
 def _tsa(args: Any) -> int:
     from signing.keyfile import BadKeyFile
-    from signing.keys import load_stamp_unit
+    from signing.keys import load_stamp_units
     from signing.tsa import StampUnit, server
 
     try:
-        unit = StampUnit(load_stamp_unit(args.keys, _passphrase(args, "TSA_PASSPHRASE")))
+        turns = load_stamp_units(args.keys, keydesk.passphrase(args, "TSA_PASSPHRASE"))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
-    return _serve(server(unit, args.port))
+    return _serve(server(StampUnit(turns.signers[0], later=turns.signers[1:]), args.port))
 
 
 def _status(args: Any) -> int:
@@ -130,18 +135,11 @@ def _status(args: Any) -> int:
     from signing.responder import load, server
 
     try:
-        responder = load(args.keys, args.authority, _passphrase(args, "STATUS_PASSPHRASE"))
+        responder = load(args.keys, args.authority, keydesk.passphrase(args, "STATUS_PASSPHRASE"))
     except BadKeyFile as wrong:
         print(wrong, file=sys.stderr)
         return 1
     return _serve(server(responder, args.port))
-
-
-def _passphrase(args: Any, variable: str) -> bytes:
-    if args.passphrase_file:
-        raw: bytes = args.passphrase_file.read_bytes()
-        return raw.strip()
-    return os.environ.pop(variable, "").encode()
 
 
 def _serve(door: ThreadingHTTPServer) -> int:

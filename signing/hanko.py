@@ -15,7 +15,7 @@ from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.stamp import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from signing import asn1_repair
+from signing import asn1_repair, kinds
 from signing.cms import one_spelling
 from signing.keys import Signer
 from signing.stamp import Stamper
@@ -60,7 +60,7 @@ class Key(signers.Signer):  # type: ignore[misc] # pyHanko is not followed by my
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
         if dry_run:
-            return bytes(72)  # longest DER form of a P-256 signature
+            return bytes(kinds.longest(self._signer.chain[0].public_key()))
         if digest_algorithm != "sha256":
             raise ValueError("this house signs over SHA-256")
         return self._signer.sign(hashlib.sha256(data).digest())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,36 @@ LASTS = timedelta(days=366)
 RENEWED = timedelta(days=90)
 """So long before its end a list is written anew. ours"""
 
-Book = Mapping[int, datetime | None]
-"""Serial number -> since when revoked; None: good."""
+REASONS = {
+    "key-compromise": x509.ReasonFlags.key_compromise,
+    "ca-compromise": x509.ReasonFlags.ca_compromise,
+    "affiliation-changed": x509.ReasonFlags.affiliation_changed,
+    "superseded": x509.ReasonFlags.superseded,
+    "cessation": x509.ReasonFlags.cessation_of_operation,
+}
+
+
+@dataclass(frozen=True)
+class Gone:
+    """`at`: when it was taken back. `lost_since`: since when its key may have been another's (RFC 5280 5.3.2)."""
+
+    at: datetime
+    reason: str = ""
+    lost_since: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Nothing signed from then on holds."""
+        return self.at if self.lost_since is None else min(self.at, self.lost_since)
+
+
+Entry = datetime | Gone | None
+Book = Mapping[int, Entry]
+"""Serial number -> since when revoked, or how; None: good."""
+
+
+def gone(entry: Entry) -> Gone | None:
+    return Gone(entry) if isinstance(entry, datetime) else entry
 
 
 def book_of(folder: Path) -> Path:
@@ -37,7 +66,19 @@ def read(folder: Path) -> Book:
         raw = book_of(folder).read_bytes()
     except FileNotFoundError:
         return {}
-    return {int(s, 16): None if at is None else datetime.fromisoformat(at) for s, at in json.loads(raw).items()}
+    try:
+        return {int(serial, 16): _entry(said) for serial, said in json.loads(raw).items()}
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise ValueError(f"{book_of(folder).name}: damaged") from wrong
+
+
+def _entry(said: Any) -> Entry:
+    if said is None:
+        return None
+    if isinstance(said, str):
+        return datetime.fromisoformat(said)
+    lost = said.get("lost_since")
+    return Gone(datetime.fromisoformat(said["at"]), said["reason"], datetime.fromisoformat(lost) if lost else None)
 
 
 def note(folder: Path, cert: x509.Certificate) -> None:
@@ -47,11 +88,17 @@ def note(folder: Path, cert: x509.Certificate) -> None:
     _write(folder, book)
 
 
-def revoke(folder: Path, serial: int, at: datetime) -> None:
-    """KeyError where no such certificate was issued. An earlier revocation stays."""
+def revoke(folder: Path, serial: int, at: datetime, reason: str = "", lost_since: datetime | None = None) -> None:
+    """KeyError where no such certificate was issued. An earlier revocation stays; what is lost since earlier counts."""
     book = dict(read(folder))
-    before = book[serial]
-    book[serial] = at if before is None else min(at, before)
+    before = gone(book[serial])
+    if reason and reason not in REASONS:
+        raise ValueError(f"a reason is one of {', '.join(REASONS)}")
+    if before is not None:
+        at, reason = min(at, before.at), reason or before.reason
+        lost = [one for one in (lost_since, before.lost_since) if one is not None]
+        lost_since = min(lost) if lost else None
+    book[serial] = Gone(at, reason, lost_since) if reason or lost_since else at
     _write(folder, book)
 
 
@@ -63,9 +110,14 @@ def make_list(issuer: x509.Certificate, key: Any, book: Book, now: datetime) -> 
     new = new.last_update(begin).next_update(begin + LASTS).add_extension(x509.CRLNumber(number), critical=False)
     ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     new = new.add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), critical=False)
-    for serial, since in sorted(book.items()):
-        if since is not None:
-            one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since.replace(microsecond=0))
+    for serial, entry in sorted(book.items(), key=lambda item: item[0]):
+        if (how := gone(entry)) is not None:
+            one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(how.at.replace(microsecond=0))
+            if how.reason:
+                one = one.add_extension(x509.CRLReason(REASONS[how.reason]), critical=False)
+            if how.lost_since is not None:
+                lost = x509.InvalidityDate(how.lost_since.astimezone(UTC).replace(microsecond=0, tzinfo=None))
+                one = one.add_extension(lost, critical=False)
             new = new.add_revoked_certificate(one.build())
     return new.sign(key, hashes.SHA384()).public_bytes(form.Encoding.DER)
 
@@ -82,5 +134,15 @@ def write_list(
 
 
 def _write(folder: Path, book: Book) -> None:
-    said = {f"{s:x}": None if at is None else at.astimezone(UTC).isoformat() for s, at in sorted(book.items())}
+    said = {f"{serial:x}": _spelt(entry) for serial, entry in sorted(book.items(), key=lambda item: item[0])}
     write_whole(book_of(folder), json.dumps(said, indent=1).encode(), 0o644)
+
+
+def _spelt(entry: Entry) -> Any:
+    if not isinstance(entry, Gone):
+        return None if entry is None else entry.astimezone(UTC).isoformat()
+    lost = entry.lost_since
+    return {
+        "at": entry.at.astimezone(UTC).isoformat(), "reason": entry.reason,
+        "lost_since": lost.astimezone(UTC).isoformat() if lost else None,
+    }  # fmt: skip

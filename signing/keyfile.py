@@ -67,7 +67,7 @@ def named_in_module(path: Path) -> tuple[str, tuple[x509.Certificate, ...]] | No
         if not raw.startswith(b"pkcs11:"):
             return None
         uri, _, rest = raw.partition(b"\n")
-        return uri.decode().strip(), tuple(x509.load_pem_x509_certificates(rest))
+        return uri.decode().strip(), tuple(x509.load_pem_x509_certificates(rest)) if rest.strip() else ()
     except OSError as wrong:
         raise BadKeyFile(f"{path.name}: {wrong.strerror}") from None
     except ValueError:

@@ -1,49 +1,48 @@
 """Keys that sign: one office seal, one key per notary, and attest keys that can never make a deed.
 
-The test authority is P-384 root -> P-384 issuing -> P-256 leaves. An office's own authority comes as the same
-files. A leaf says by certificate policy what it is for, so that a notary's key cannot pass for the seal.
+The test authority is P-384 root -> P-384 issuing -> P-256 or RSA-3072 leaves. An office's own authority comes as the
+same files. A leaf says by certificate policy what it is for, so that a notary's key cannot pass for the seal.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
-from cryptography.x509.oid import AuthorityInformationAccessOID as Access
-from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from signing import issued
+from signing import issued, kinds
 from signing.keyfile import BadKeyFile, named_in_module, read_key, sync_folder, write_key, write_whole
 from signing.path import policies
-
-ARC = "2.25.270934868114163917405911713362713842127"
-"""ITU-T X.667: an arc from a UUID, free for anybody."""
-NOTARY, OFFICE, STAMP, STATUS = f"{ARC}.1", f"{ARC}.2", f"{ARC}.3", f"{ARC}.4"
-DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-"""id-kp-documentSigning, RFC 9336. emailProtection stands beside it, or poppler and NSS do not trust it."""
-PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
-KEY_USES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
+from signing.places import Place, place, places
+from signing.profile import (
+    ISSUING_DAYS,
+    LEAF_DAYS,
+    NOTARY,
+    OFFICE,
+    ROOT_DAYS,
+    STAMP,
+    STATUS,
+    TRUST,
+    UNIT_DAYS,
+    base_url_of,
+    certificate,
+    is_test,
+    name_of,
+    subject,
 )
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+AUTHORITIES = {
+    True: ("TEST Root 测试根（无法律效力）", "TEST Issuing 测试签发（无法律效力）"),
+    False: ("Root 根证书", "Issuing 签发证书"),
+}
+PURPOSES = ("manifest", "minutes", "checkpoint", "webhook", "receipt", "trust-bundle")
 
 
 class Signer(Protocol):
@@ -54,20 +53,45 @@ class Signer(Protocol):
         """Leaf first, root last."""
 
     def sign(self, digest: bytes) -> bytes:
-        """ECDSA over a SHA-256 digest of 32 bytes -> DER (RFC 3279). OSError if a device fails."""
+        """Over a SHA-256 digest of 32 bytes, by the leaf's kind (`signing.kinds`). OSError if a device fails."""
 
 
 @dataclass(frozen=True)
 class FileSigner:
-    """A loaded P-256 key: loading costs scrypt once, signing 20 µs."""
+    """A loaded key: loading costs scrypt and for RSA a prime check once, signing 20 µs (RSA-3072: 700 µs)."""
 
     chain: tuple[x509.Certificate, ...]
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    _key: kinds.SignKey = field(repr=False)
 
     def sign(self, digest: bytes) -> bytes:
-        if len(digest) != 32:
-            raise ValueError("a SHA-256 digest has 32 bytes")
-        return self._key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        return kinds.sign(self._key, digest)
+
+
+class KeyEnded(Exception):
+    """No key of a place may sign at that time: the last certificate is over, or the first has not begun."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The keys of one place, in the order in which they take over from each other."""
+
+    signers: tuple[Signer, ...]
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Of the first."""
+        return self.signers[0].chain
+
+    def at(self, now: datetime) -> Signer:
+        """Of those whose certificate has begun and is not over, the one that began last. KeyEnded."""
+        leaves = [(one.chain[0].not_valid_before_utc, no, one) for no, one in enumerate(self.signers)]
+        good = [(b, no, one) for b, no, one in leaves if b <= now <= one.chain[0].not_valid_after_utc]
+        if good:
+            return max(good, key=lambda found: found[:2])[2]
+        last = self.signers[-1].chain[0]
+        raise KeyEnded(
+            f"the certificate is valid from {last.not_valid_before_utc:%F} to {last.not_valid_after_utc:%F} only"
+        )
 
 
 @dataclass(frozen=True)
@@ -117,11 +141,15 @@ def make_authority(
     *,
     base_url: str = "http://localhost:8000/pki",
     now: datetime | None = None,
+    kind: kinds.Kind = kinds.P256,
+    root_passphrase: bytes | None = None,
+    test: bool = True,
 ) -> None:
     """Root, issuing authority, office seal, time-stamp unit, attest keys, in `folder` (0700), all or nothing.
 
     `base_url`: where OCSP and CRLs are told to be; validators look at embedded answers only if one is named.
-    FileExistsError if `folder` is there. Notaries come by `issue_notary`.
+    `root_passphrase`: of the root's key, where it is another than that of all others. `test`: the names say TEST.
+    FileExistsError if `folder` is there. Notaries come by `issue_notary`, or by a request of theirs.
     """
     if folder.exists():
         raise FileExistsError(folder)
@@ -130,51 +158,60 @@ def make_authority(
     shutil.rmtree(building, ignore_errors=True)  # of a run that was killed: nothing in it was ever used
     building.mkdir(mode=0o700, parents=True)
     root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
-    root_name = name_of(office, "TEST Root 测试根（无法律效力）")
-    root = certificate(root_name, root_key, None, root_key, now, 20 * 365, ca=1, url=base_url)
-    issuing_name = name_of(office, "TEST Issuing 测试签发（无法律效力）")
-    issuing = certificate(issuing_name, issuing_key, root, root_key, now, 10 * 365, ca=0, url=base_url)
-    write_key(building / "root.pem", root_key, passphrase, [root])
+    root_name, issuing_name = (name_of(office, common) for common in AUTHORITIES[test])
+    root = certificate(root_name, root_key, None, root_key, now, ROOT_DAYS, ca=1, url=base_url)
+    issuing = certificate(issuing_name, issuing_key, root, root_key, now, ISSUING_DAYS, ca=0, url=base_url)
+    root_secret = root_passphrase or passphrase
+    write_key(building / "root.pem", root_key, root_secret, [root])
     write_key(building / "issuing.pem", issuing_key, passphrase, [issuing, root])
     write_whole(building / "trust.pem", root.public_bytes(form.Encoding.PEM), 0o644)
-    for file, role, common, days in (
-        ("office.pem", OFFICE, f"{office} 电子印章 TEST", 730),
-        ("tsu.pem", STAMP, "TEST Time-stamp unit 测试时间戳", 3650 - 30),
-    ):
-        key = ec.generate_private_key(ec.SECP256R1())
-        leaf = certificate(name_of(office, common), key, issuing, issuing_key, now, days, role=role, url=base_url)
-        where = building / "tsu" if role == STAMP else building
-        where.mkdir(mode=0o700, exist_ok=True)
-        write_key(where / file, key, passphrase, [leaf, issuing, root])
+    for role, days in ((OFFICE, LEAF_DAYS), (STAMP, UNIT_DAYS)):
+        key, where = kind.make(), place(building, role).path
+        leaf = certificate(subject(root, role), key, issuing, issuing_key, now, days, role=role, url=base_url)
+        where.parent.mkdir(mode=0o700, exist_ok=True)
+        write_key(where, key, passphrase, [leaf, issuing, root])
         issued.note(building, leaf)
     (building / "attest").mkdir(mode=0o700)
     for purpose in PURPOSES:
         write_key(building / "attest" / f"{purpose}.pem", ed25519.Ed25519PrivateKey.generate(), passphrase)
     (building / "notaries").mkdir(mode=0o700)
-    complete_status(building, passphrase, now=now)
+    complete_status(building, passphrase, now=now, root_passphrase=root_secret, kind=kind)
     sync_folder(building)
     building.rename(folder)
     sync_folder(folder.parent)
 
 
 def issue_notary(
-    folder: Path, passphrase: bytes, notary_id: str, name: str, *, now: datetime | None = None
+    folder: Path,
+    passphrase: bytes,
+    notary_id: str,
+    name: str,
+    *,
+    now: datetime | None = None,
+    kind: kinds.Kind = kinds.P256,
 ) -> x509.Certificate:
-    """A P-256 key and certificate for one notary. FileExistsError if that notary has one."""
-    path = _notary_file(folder, notary_id)
+    """A key and certificate for one notary. FileExistsError if that notary has one."""
+    path = place(folder, NOTARY, notary_id).path
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
-    key = ec.generate_private_key(ec.SECP256R1())
-    office = chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
-    url = _base_url(chain[0])
-    subject = name_of(str(office), f"{name} 公证员 TEST", serial=notary_id)
-    leaf = certificate(subject, key, chain[0], issuing_key, now or datetime.now(UTC), 730, role=NOTARY, url=url)
+    key = kind.make()
+    url = base_url_of(chain[0])
+    whom = subject(chain[-1], NOTARY, name, notary_id)
+    leaf = certificate(whom, key, chain[0], issuing_key, now or datetime.now(UTC), LEAF_DAYS, role=NOTARY, url=url)
     issued.note(folder, leaf)  # before it can sign: the responder answers "unknown" for what is not noted
     write_key(path, key, passphrase, [leaf, *chain])
     return leaf
 
 
-def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = None) -> None:
-    """The responder's key and both revocation lists, where missing or soon to end. Safe to call at every start.
+def complete_status(
+    folder: Path,
+    passphrase: bytes,
+    *,
+    now: datetime | None = None,
+    root_passphrase: bytes | None = None,
+    kind: kinds.Kind = kinds.P256,
+) -> None:
+    """The responder's key, the certificate of the trust bundle's key, and both revocation lists, where missing or soon
+    to end. Safe to call at every start, where the root's key is at hand.
 
     An authority made before there was a responder gets its certificates noted from their files.
     """
@@ -182,28 +219,51 @@ def complete_status(folder: Path, passphrase: bytes, *, now: datetime | None = N
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     own = folder / "status"
     own.mkdir(mode=0o700, exist_ok=True)
+    days = (chain[0].not_valid_after_utc - now).days - 1
     if not (own / "ocsp.pem").exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        office = str(chain[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
-        name = name_of(office, "TEST Status 测试状态服务")
-        days = (chain[0].not_valid_after_utc - now).days - 1
-        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=_base_url(chain[0]))
+        key, name, url = kind.make(), subject(chain[-1], STATUS), base_url_of(chain[0])
+        leaf = certificate(name, key, chain[0], issuing_key, now, days, role=STATUS, url=url)
         write_key(own / "ocsp.pem", key, passphrase, [leaf, *chain])
     if not issued.book_of(folder).exists():
         for path in [folder / "office.pem", folder / "tsu" / "tsu.pem", *(folder / "notaries").glob("*.pem")]:
             issued.note(folder, x509.load_pem_x509_certificates(path.read_bytes())[0])
-    root_key, root_chain = read_key(folder / "root.pem", passphrase)
+    root_key, root_chain = read_key(folder / "root.pem", root_passphrase or passphrase)
+    certify_trust(folder, passphrase, root_chain[0], root_key, now, days)
     issued.write_list(folder / "root.crl", root_chain[0], root_key, {}, now)
     issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), now)
 
 
-def revoke(folder: Path, passphrase: bytes, serial: int, *, at: datetime | None = None) -> None:
+def certify_trust(
+    folder: Path, passphrase: bytes, root: x509.Certificate, root_key: Any, now: datetime, days: int
+) -> None:
+    """The root itself names the key that signs trust bundles, so that a lost issuing key forges none.
+
+    It is Ed25519, which no deed is signed with.
+    """
+    path = folder / "attest" / "trust-bundle.pem"
+    key, chain = read_key(path, passphrase)
+    if not chain:
+        url = base_url_of(read_key(folder / "issuing.pem", passphrase)[1][0])
+        leaf = certificate(subject(root, TRUST), key, root, root_key, now, days, role=TRUST, url=url)
+        write_whole(path, path.read_bytes() + b"".join(c.public_bytes(form.Encoding.PEM) for c in (leaf, root)))
+
+
+def revoke(
+    folder: Path,
+    passphrase: bytes,
+    serial: int,
+    *,
+    at: datetime | None = None,
+    reason: str = "",
+    lost_since: datetime | None = None,
+) -> None:
     """Takes a leaf's certificate back from `at` on: the responder says so at once, the list from now on.
 
-    What was signed before stays signed. KeyError where no such certificate was issued.
+    What was signed before stays signed; `lost_since`: where the key may have been another's since an earlier time, what
+    was signed since then does not. KeyError where no such certificate was issued.
     """
     at = at or datetime.now(UTC)
-    issued.revoke(folder, serial, at)
+    issued.revoke(folder, serial, at, reason, lost_since)
     issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
     issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), at, always=True)
 
@@ -216,16 +276,27 @@ def load_office(folder: Path, passphrase: bytes) -> Signer:
 
 
 def load_notary(folder: Path, passphrase: bytes, notary_id: str) -> Signer:
-    return _load(_notary_file(folder, notary_id), passphrase, NOTARY)
+    return _load(place(folder, NOTARY, notary_id).path, passphrase, NOTARY)
 
 
-def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Signer]:
-    return {p.stem: _load(p, passphrase, NOTARY) for p in sorted((folder / "notaries").glob("*.pem"))}
+def load_notaries(folder: Path, passphrase: bytes) -> dict[str, Turns]:
+    """By the notaries' ids."""
+    found = [one for one in places(folder) if one.role == NOTARY]
+    return {one.path.stem: load_turns(one, passphrase) for one in found}
+
+
+def load_turns(where: Place, passphrase: bytes) -> Turns:
+    """The key that signs and, where one waits, the one that takes over."""
+    return Turns(tuple(_load(path, passphrase, where.role) for path in where.held or [where.path]))
 
 
 def load_stamp_unit(folder: Path, passphrase: bytes) -> Signer:
     """`folder`: the time-stamp unit's own (`tsu/`), which holds no other key."""
     return _load(folder / "tsu.pem", passphrase, STAMP)
+
+
+def load_stamp_units(folder: Path, passphrase: bytes) -> Turns:
+    return load_turns(Place(STAMP, folder / "tsu.pem"), passphrase)
 
 
 def load_attest(folder: Path, passphrase: bytes) -> dict[str, AttestKey]:
@@ -249,9 +320,8 @@ def authorities(folder: Path) -> tuple[x509.Certificate, ...]:
 
 
 def is_test_authority(folder: Path) -> bool:
-    """True for an authority of `make_authority`: its root says TEST in its own name, so no setting can hide it."""
-    root = x509.load_pem_x509_certificate(root_pem(folder))
-    return any(str(one.value).startswith("TEST ") for one in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    """True for an authority of `make_authority`."""
+    return is_test(x509.load_pem_x509_certificate(root_pem(folder)))
 
 
 def _load(path: Path, passphrase: bytes, role: str) -> Signer:
@@ -266,8 +336,8 @@ def _load(path: Path, passphrase: bytes, role: str) -> Signer:
         except (BadToken, OSError) as wrong:
             raise BadKeyFile(f"{path.name}: {wrong}") from wrong
     key, chain = read_key(path, passphrase)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-        raise BadKeyFile(f"{path.name}: expected a P-256 key")
+    if kinds.kind_of(key.public_key()) is None:
+        raise BadKeyFile(f"{path.name}: expected a P-256 or RSA-3072 key")
     _check_use(path, chain, role)
     return FileSigner(chain, key)
 
@@ -275,75 +345,3 @@ def _load(path: Path, passphrase: bytes, role: str) -> Signer:
 def _check_use(path: Path, chain: tuple[x509.Certificate, ...], role: str) -> None:
     if len(chain) < 2 or role not in policies(chain[0]):
         raise BadKeyFile(f"{path.name}: its certificate is not for this use")
-
-
-def _notary_file(folder: Path, notary_id: str) -> Path:
-    if not NAME.fullmatch(notary_id):
-        raise ValueError("a notary's id has letters, digits, dot, dash, underscore")
-    return folder / "notaries" / f"{notary_id}.pem"
-
-
-def name_of(office: str, common: str, serial: str | None = None) -> x509.Name:
-    parts = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, office), (NameOID.COMMON_NAME, common)]
-    if serial:
-        parts.append((NameOID.SERIAL_NUMBER, serial))
-    return x509.Name([x509.NameAttribute(oid, value[:64]) for oid, value in parts])
-
-
-def _base_url(issuing: x509.Certificate) -> str:
-    points = issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    return str(points[0].full_name[0].value).rsplit("/", 1)[0]  # type: ignore[index]
-
-
-def certificate(
-    subject: x509.Name,
-    key: Any,
-    issuer: x509.Certificate | None,
-    issuer_key: Any,
-    now: datetime,
-    days: int,
-    *,
-    url: str,
-    ca: int | None = None,
-    role: str | None = None,
-) -> x509.Certificate:
-    """`ca`: path length, None for a leaf. `role`: the leaf's policy. RFC 5280; stamp unit: RFC 3161 2.3."""
-    usage = dict.fromkeys(KEY_USES, False)
-    usage |= {"key_cert_sign": True, "crl_sign": True} if ca is not None else {"digital_signature": True}
-    if ca is None:
-        usage["content_commitment"] = True
-    begin = now.replace(microsecond=0) - timedelta(minutes=5)
-    new = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=ca is not None, path_length=ca), critical=True)
-        .add_extension(x509.KeyUsage(**usage), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    if issuer is not None:
-        ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        aki = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
-        crl = x509.UniformResourceIdentifier(f"{url}/{'root' if ca is not None else 'issuing'}.crl")
-        new = new.add_extension(aki, critical=False).add_extension(
-            x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), critical=False
-        )
-        policy = role or "2.5.29.32.0"  # anyPolicy for the issuing authority
-        new = new.add_extension(
-            x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(policy), None)]),
-            critical=False,
-        )
-    if role == STATUS:
-        # who answers for others is believed without an answer of his own (RFC 6960 4.2.2.2.1)
-        new = new.add_extension(x509.OCSPNoCheck(), critical=False)
-        new = new.add_extension(x509.ExtendedKeyUsage([Usage.OCSP_SIGNING]), critical=False)
-    elif role is not None:
-        ocsp = x509.AccessDescription(Access.OCSP, x509.UniformResourceIdentifier(f"{url}/ocsp"))
-        new = new.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
-        kinds = [Usage.TIME_STAMPING] if role == STAMP else [DOCUMENT_SIGNING, Usage.EMAIL_PROTECTION]
-        new = new.add_extension(x509.ExtendedKeyUsage(kinds), critical=role == STAMP)
-    return new.sign(issuer_key, hashes.SHA384())

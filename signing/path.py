@@ -87,7 +87,7 @@ def check_times(path: Path, at: datetime) -> None:
             )
 
 
-def policies(cert: x509.Certificate) -> frozenset[str]:
+def policies(cert: x509.Certificate | x509.CertificateSigningRequest) -> frozenset[str]:
     """OIDs of the certificate's policies, dotted."""
     try:
         found = cert.extensions.get_extension_for_class(x509.CertificatePolicies).value
@@ -99,6 +99,12 @@ def policies(cert: x509.Certificate) -> frozenset[str]:
 def allows(path: Path, policy: str) -> bool:
     """The leaf is for exactly `policy`, and every authority above it but the root may say so (RFC 5280 6.1)."""
     return policies(path[0]) == {policy} and all(policies(c) & {policy, ANY_POLICY} for c in path[1:-1])
+
+
+def too_short_to_sign(leaf: x509.Certificate) -> bool:
+    """A deed's signers are to last: RSA from 3072 bits (as strong as P-256, NIST SP 800-57 part 1 5.6.1)."""
+    key = leaf.public_key()
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < 3072
 
 
 def uses(cert: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:

@@ -17,14 +17,14 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from signing import issued
+from signing import issued, kinds
 from signing.evidence import names_of
 from signing.keyfile import BadKeyFile, read_key
-from signing.keys import STATUS
 from signing.path import policies
+from signing.places import Place
+from signing.profile import STATUS
 from signing.stamp import clock
 
 LARGEST = 4_000
@@ -41,8 +41,10 @@ class Responder:
     issuer: x509.Certificate
     book: Callable[[], issued.Book]
     lists: Callable[[], Mapping[str, bytes]]
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    _key: kinds.SignKey = field(repr=False)
     now: Callable[[], datetime] = field(default=clock)
+    later: tuple[tuple[x509.Certificate, kinds.SignKey], ...] = field(default=(), repr=False)
+    """Who speaks from the day on which the own certificate begins."""
 
     def respond(self, query: bytes) -> bytes:
         """OCSPRequest -> OCSPResponse, always an answer, also to rubbish. One certificate a request."""
@@ -57,7 +59,8 @@ class Responder:
         if (name, key) != names_of(self.issuer, algorithm):
             return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         begin = self.now().replace(microsecond=0)
-        status, since = self._word(asked.serial_number)
+        status, since, reason = self._word(asked.serial_number)
+        cert, signing_key = self._speaker(begin)
         new = ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=name,
             issuer_key_hash=key,
@@ -67,33 +70,43 @@ class Responder:
             this_update=begin,
             next_update=begin + LASTS,
             revocation_time=since,
-            revocation_reason=None,
+            revocation_reason=reason,
         )
-        new = new.responder_id(ocsp.OCSPResponderEncoding.HASH, self.cert).certificates([self.cert])
+        new = new.responder_id(ocsp.OCSPResponderEncoding.HASH, cert).certificates([cert])
         for nonce in nonces:
             new = new.add_extension(nonce, critical=False)
-        return new.sign(self._key, hashes.SHA256()).public_bytes(form.Encoding.DER)
+        return new.sign(signing_key, hashes.SHA256()).public_bytes(form.Encoding.DER)
 
-    def _word(self, serial: int) -> tuple[ocsp.OCSPCertStatus, datetime | None]:
+    def _speaker(self, now: datetime) -> tuple[x509.Certificate, kinds.SignKey]:
+        begun = [one for one in ((self.cert, self._key), *self.later) if one[0].not_valid_before_utc <= now]
+        return max(begun or [(self.cert, self._key)], key=lambda one: one[0].not_valid_before_utc)
+
+    def _word(self, serial: int) -> tuple[ocsp.OCSPCertStatus, datetime | None, x509.ReasonFlags | None]:
+        """Where the key was lost before it was taken back, the earlier time is said: an answer has no other place for it
+        that verifiers read."""
         book = self.book()
         if serial not in book:
-            return ocsp.OCSPCertStatus.UNKNOWN, None
-        since = book[serial]
-        if since is None:
-            return ocsp.OCSPCertStatus.GOOD, None
-        return ocsp.OCSPCertStatus.REVOKED, since.replace(microsecond=0)
+            return ocsp.OCSPCertStatus.UNKNOWN, None, None
+        how = issued.gone(book[serial])
+        if how is None:
+            return ocsp.OCSPCertStatus.GOOD, None, None
+        return ocsp.OCSPCertStatus.REVOKED, how.since.replace(microsecond=0), issued.REASONS.get(how.reason)
 
 
 def load(folder: Path, authority: Path, passphrase: bytes) -> Responder:
     """`folder`: the responder's own (`status/`), which holds no other key. `authority`: where book and lists are."""
-    key, chain = read_key(folder / "ocsp.pem", passphrase)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or len(chain) < 2 or policies(chain[0]) != {STATUS}:
-        raise BadKeyFile("ocsp.pem: its certificate is not for this use")
+    found = []
+    for path in Place(STATUS, folder / "ocsp.pem").held or [folder / "ocsp.pem"]:
+        key, chain = read_key(path, passphrase)
+        if kinds.kind_of(key.public_key()) is None or len(chain) < 2 or policies(chain[0]) != {STATUS}:
+            raise BadKeyFile(f"{path.name}: its certificate is not for this use")
+        found.append((chain[0], key, chain[1]))
 
     def lists() -> Mapping[str, bytes]:
         return {name: (authority / f"{name}.crl").read_bytes() for name in ("root", "issuing")}
 
-    return Responder(chain[0], chain[1], lambda: issued.read(authority), lists, key)
+    (cert, key, issuer), later = found[0], tuple(one[:2] for one in found[1:])
+    return Responder(cert, issuer, lambda: issued.read(authority), lists, key, later=later)
 
 
 def _refusal(why: ocsp.OCSPResponseStatus) -> bytes:

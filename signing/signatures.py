@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from signing import cms, evidence, path, token
 from signing.case import Case, attribute, utc
-from signing.keys import DOCUMENT_SIGNING, NOTARY, OFFICE, STAMP, STATUS
+from signing.profile import DOCUMENT_SIGNING, NOTARY, OFFICE, STAMP, STATUS
 from signing.shape import Signed
 from signing.token import Token
 from signing.verdict import Refused, Signature
@@ -113,6 +113,8 @@ def _signature(case: Case, one: Signed, role: str, plain: Any) -> str:
     chain = _chain(case, held, got.time, plain)
     if not _may(case, chain, role) or DOCUMENT_SIGNING not in path.uses(held.leaf) or not _commits(held.leaf):
         raise Refused("role.other", who=plain)
+    if path.too_short_to_sign(held.leaf):
+        raise Refused("signature.weak", who=plain)
     if any(held.leaf.public_key() == other.public_key() or held.leaf.subject == other.subject for other in case.leaves):
         raise Refused("role.same")
     case.times.insert(len(case.leaves), got.time)

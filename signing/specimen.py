@@ -15,23 +15,24 @@ from cryptography.hazmat.primitives import serialization as form
 from signing import facts as facts_room
 from signing import pades, render
 from signing.keyfile import write_whole
-from signing.throwaway import authority
+from signing.kinds import P256, Kind
+from signing.throwaway import of_kind
 from signing.verify import Trust, examine
 
 SURNAMES = "赵钱孙李周吴郑冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜"
 NUMERALS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
 
 
-def sign(raw: bytes, out: Path, count: int | None) -> None:
+def sign(raw: bytes, out: Path, count: int | None, kind: Kind = P256) -> None:
     """Writes OUT.pdf (or OUT-000001.pdf ...) and OUT.trust.pem. BadFacts where the facts are not sound."""
     facts = facts_room.read(raw)
-    house = authority(facts["office"]["name"])
+    house = of_kind(facts["office"]["name"], kind)
     write_whole(out.with_suffix(".trust.pem"), house.root.public_bytes(form.Encoding.PEM), 0o644)
     if count is None:
-        write_whole(out, checked(deed(facts), house.root), 0o644)
+        write_whole(out, checked(deed(facts, kind), house.root), 0o644)
         return
     for no in range(1, count + 1):
-        made = checked(deed(vary(facts, no)), house.root)
+        made = checked(deed(vary(facts, no), kind), house.root)
         write_whole(out.with_name(f"{out.stem}-{no:06d}{out.suffix}"), made, 0o644)
 
 
@@ -43,10 +44,10 @@ def checked(made: bytes, root: x509.Certificate) -> bytes:
     return made
 
 
-def deed(facts: Mapping[str, Any]) -> bytes:
+def deed(facts: Mapping[str, Any], kind: Kind = P256) -> bytes:
     """Rendered, signed, sealed and stamped. Always marked TEST: these keys are nobody's (H14)."""
     marked = {**facts, "test": True}
-    house = authority(marked["office"]["name"])
+    house = of_kind(marked["office"]["name"], kind)
     notary = house.notary(marked["notary"]["name"], marked["notary"].get("id"))
     return pades.seal(render.deed(marked), notary, house.seal, house.stamper, house.status)
 

@@ -42,6 +42,9 @@ class Status(Protocol):
     def news(self, paths: Sequence[Path]) -> Evidence:
         """Today's word on each leaf, good or revoked, as far as anybody gives one. Never raises."""
 
+    def lists(self, paths: Sequence[Path]) -> Evidence:
+        """Today's list of every authority above a leaf, whomever it names, as far as anybody gives one. Never raises."""
+
 
 def request(cert: x509.Certificate, issuer: x509.Certificate, nonce: bytes) -> bytes:
     """OCSPRequest, DER. SHA-1 only names the issuer here; it is what every responder understands (RFC 5019)."""
@@ -66,11 +69,14 @@ def accept(
     return read, word
 
 
-def accept_list(answer: bytes, cert: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bytes:
-    """A list of this moment that does not name the certificate. BadEvidence, Revoked."""
+def accept_list(
+    answer: bytes, cert: x509.Certificate, issuer: x509.Certificate, now: datetime, *, anybody: bool = False
+) -> bytes:
+    """A list of this moment that does not name the certificate, or with `anybody` may. BadEvidence, Revoked."""
     word = evidence.read_list(answer, cert, issuer)
     _check_moment(word, now)
-    _refuse_revoked(cert, word)
+    if not anybody:
+        _refuse_revoked(cert, word)
     return answer
 
 
@@ -103,6 +109,9 @@ class HttpStatus:
     def news(self, paths: Sequence[Path]) -> Evidence:
         return _news(paths, self._ocsp)
 
+    def lists(self, paths: Sequence[Path]) -> Evidence:
+        return _lists(paths, lambda cert, issuer: self._list(cert, issuer, anybody=True))
+
     def _ocsp(self, cert: x509.Certificate, issuer: x509.Certificate) -> tuple[ocsp.OCSPResponse, Word]:
         from signing.fetch import NoAnswer, exchange
 
@@ -119,7 +128,7 @@ class HttpStatus:
                 said.append(f"{url}: {wrong}")
         raise NoStatus("; ".join(said) or "no OCSP service is named")
 
-    def _list(self, cert: x509.Certificate, issuer: x509.Certificate) -> bytes:
+    def _list(self, cert: x509.Certificate, issuer: x509.Certificate, *, anybody: bool = False) -> bytes:
         from signing.fetch import NoAnswer, exchange
 
         said = []
@@ -128,7 +137,7 @@ class HttpStatus:
         for url in [*own, *named]:
             try:
                 answer = exchange(url, None, "", "application/pkix-crl", limit=LARGEST_LIST, seconds=self.timeout)
-                return accept_list(answer, cert, issuer, self.now())
+                return accept_list(answer, cert, issuer, self.now(), anybody=anybody)
             except (NoAnswer, BadEvidence) as wrong:
                 said.append(f"{url}: {wrong}")
         raise NoStatus("; ".join(said) or "no revocation list is named")
@@ -146,6 +155,15 @@ class LocalStatus:
 
     def news(self, paths: Sequence[Path]) -> Evidence:
         return _news(paths, self._ocsp)
+
+    def lists(self, paths: Sequence[Path]) -> Evidence:
+        return _lists(paths, self._any_list)
+
+    def _any_list(self, cert: x509.Certificate, issuer: x509.Certificate) -> bytes:
+        for raw in self.responder.lists().values():
+            with contextlib.suppress(BadEvidence):
+                return accept_list(raw, cert, issuer, self.now(), anybody=True)
+        raise NoStatus("nobody gives a list")
 
     def _ocsp(self, cert: x509.Certificate, issuer: x509.Certificate) -> tuple[ocsp.OCSPResponse, Word]:
         nonce = secrets.token_bytes(16)
@@ -194,6 +212,17 @@ def _news(paths: Sequence[Path], by_ocsp: Ask) -> Evidence:
             inside = tuple(_der(c) for c in answer.certificates)
             found = found.with_(Evidence(inside, (answer.public_bytes(form.Encoding.DER),)))
     return found
+
+
+def _lists(paths: Sequence[Path], by_list: Callable[[x509.Certificate, x509.Certificate], bytes]) -> Evidence:
+    """One list an issuer: whoever of its certificates asks gets the same."""
+    found: dict[x509.Certificate, bytes] = {}
+    for path in paths:
+        for cert, issuer in pairwise(path):
+            if issuer not in found:
+                with contextlib.suppress(NoStatus):
+                    found[issuer] = by_list(cert, issuer)
+    return Evidence(crls=tuple(found.values()))
 
 
 def ocsp_addresses(cert: x509.Certificate) -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from signing import issued
-from signing.keys import NOTARY, OFFICE, STAMP, STATUS, FileSigner, certificate, name_of
+from signing import issued, kinds
+from signing.keys import FileSigner
+from signing.profile import NOTARY, OFFICE, STAMP, STATUS, certificate, name_of
 from signing.responder import Responder
 from signing.stamp import LocalStamper
 from signing.status import LocalStatus
@@ -34,11 +35,12 @@ class Throwaway:
     seal: FileSigner
     stamper: LocalStamper
     status: LocalStatus
+    kind: kinds.Kind = kinds.P256
 
     @lru_cache(maxsize=256)  # noqa: B019 - the few authorities of a process live as long as it does
     def notary(self, name: str, notary_id: str | None = None) -> FileSigner:
         subject = name_of(self.office, f"{name} 公证员 TEST", serial=notary_id)
-        return _leaf(subject, NOTARY, (self.issuing, self.root), self._issuing_key, self.book)
+        return _leaf(subject, NOTARY, (self.issuing, self.root), self._issuing_key, self.book, kind=self.kind)
 
     def new_list(self, now: datetime) -> bytes:
         """The root's revocation list of another day."""
@@ -46,7 +48,7 @@ class Throwaway:
 
 
 @cache
-def authority(office: str) -> Throwaway:
+def authority(office: str, kind: kinds.Kind = kinds.P256) -> Throwaway:
     """Root, issuing authority, seal, stamp unit and responder for one office's name, new in every process."""
     now = datetime.now(UTC)
     root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
@@ -55,16 +57,15 @@ def authority(office: str) -> Throwaway:
     issuing = certificate(issuing_name, issuing_key, root, root_key, now, 3600, ca=0, url=URL)
     above: tuple[x509.Certificate, ...] = (issuing, root)
     book: dict[int, datetime | None] = {}
-    seal = _leaf(name_of(office, f"{office} 电子印章 TEST"), OFFICE, above, issuing_key, book)
-    unit = StampUnit(_leaf(name_of(office, "THROW-AWAY Time-stamp unit"), STAMP, above, issuing_key, book, 3500))
-    speaker_key = ec.generate_private_key(ec.SECP256R1())
+    seal = _leaf(name_of(office, f"{office} 电子印章 TEST"), OFFICE, above, issuing_key, book, kind=kind)
+    unit = StampUnit(_leaf(name_of(office, "THROW-AWAY Time-stamp unit"), STAMP, above, issuing_key, book, 3500, kind))
+    speaker_key = kind.make()
     name = name_of(office, "THROW-AWAY Status")
     speaker = certificate(name, speaker_key, issuing, issuing_key, now, 3500, role=STATUS, url=URL)
     lists = {"root": issued.make_list(root, root_key, {}, now)}
     responder = Responder(speaker, issuing, lambda: book, lambda: lists, speaker_key)
-    return Throwaway(
-        office, root, issuing, root_key, issuing_key, book, seal, LocalStamper(unit, (root,)), LocalStatus(responder)
-    )
+    stamper, status = LocalStamper(unit, (root,)), LocalStatus(responder)
+    return Throwaway(office, root, issuing, root_key, issuing_key, book, seal, stamper, status, kind)
 
 
 def _leaf(
@@ -74,8 +75,14 @@ def _leaf(
     by: Any,
     book: dict[int, datetime | None],
     days: int = 730,
+    kind: kinds.Kind = kinds.P256,
 ) -> FileSigner:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = kind.make()
     leaf = certificate(subject, key, above[0], by, datetime.now(UTC), days, role=role, url=URL)
     book[leaf.serial_number] = None
     return FileSigner((leaf, *above), key)
+
+
+def of_kind(office: str, kind: kinds.Kind) -> Throwaway:
+    """`authority`, whose cache takes a default that is spelt out for another call."""
+    return authority(office) if kind is kinds.P256 else authority(office, kind)

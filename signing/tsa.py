@@ -17,8 +17,9 @@ from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import serialization as form
 
-from signing import asn1_repair
-from signing.keys import STAMP, Signer
+from signing import asn1_repair, kinds
+from signing.keys import Signer, Turns
+from signing.profile import STAMP
 from signing.stamp import clock
 
 asn1_repair.apply()
@@ -41,6 +42,8 @@ class StampUnit:
     signer: Signer
     now: Callable[[], datetime] = field(default=clock)
     accuracy: int = 1
+    later: tuple[Signer, ...] = ()
+    """Units that take over on the day on which their certificates begin."""
 
     def respond(self, query: bytes) -> bytes:
         """TimeStampReq -> TimeStampResp, always an answer, also to rubbish."""
@@ -62,13 +65,15 @@ class StampUnit:
         return reply
 
     def _token(self, digest: bytes, nonce: int | None, wants_certs: bool) -> Any:
-        leaf = asn1_x509.Certificate.load(self.signer.chain[0].public_bytes(form.Encoding.DER))
+        now = self.now().replace(microsecond=0)
+        unit = Turns((self.signer, *self.later)).at(now) if self.later else self.signer
+        leaf = asn1_x509.Certificate.load(unit.chain[0].public_bytes(form.Encoding.DER))
         info = {
             "version": "v1",
             "policy": STAMP,
             "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest},
             "serial_number": secrets.randbits(63) | 1 << 62,
-            "gen_time": self.now().replace(microsecond=0),
+            "gen_time": now,
             "accuracy": {"seconds": self.accuracy},
             "ordering": False,
         }
@@ -85,7 +90,9 @@ class StampUnit:
                 ),
             ]
         )
-        value = self.signer.sign(hashlib.sha256(attrs.dump()).digest())
+        value = unit.sign(hashlib.sha256(attrs.dump()).digest())
+        kind = kinds.kind_of(unit.chain[0].public_key())
+        assert kind is not None
         sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
         sid = cms.IssuerAndSerialNumber({"issuer": leaf.issuer, "serial_number": leaf.serial_number})
         signer_info = cms.SignerInfo(
@@ -94,7 +101,7 @@ class StampUnit:
                 "sid": cms.SignerIdentifier({"issuer_and_serial_number": sid}),
                 "digest_algorithm": sha256,
                 "signed_attrs": attrs,
-                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": kind.algorithm}),
                 "signature": value,
             }
         )

@@ -201,6 +201,20 @@ class Verification(Base):
     at: Mapped[datetime]
 
 
+class KeptAnswer(Base):
+    """What a bank was answered to a request that carried a key, for a day: asked again, it gets the same bytes."""
+
+    __tablename__ = "kept_answers"
+    bank_id: Mapped[UUID] = mapped_column(ForeignKey("banks.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    status: Mapped[int]
+    mimetype: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary, repr=False)
+    at: Mapped[datetime]
+    __table_args__ = (Index("ix_kept_answers_at", "at"),)
+
+
 class Signed(Base):
     """A signed file of the case that is no deed: minutes, manifest."""
 

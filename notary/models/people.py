@@ -79,9 +79,27 @@ class Bank(Base):
     name: Mapped[str]
     name_en: Mapped[str] = mapped_column(default="", server_default="")
     api_key_hash: Mapped[str] = mapped_column(unique=True, repr=False)
+    former_key_hash: Mapped[str | None] = mapped_column(default=None, unique=True, repr=False)
+    """The key before, which opens too until `former_key_until`."""
+    former_key_until: Mapped[datetime | None] = mapped_column(default=None)
     webhook_url: Mapped[str] = mapped_column(default="")
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
+
+
+class BankCertificate(Base):
+    """A bank's own TLS certificate. While a bank has any that was not removed, its key opens only together with one."""
+
+    __tablename__ = "bank_certificates"
+    id: Mapped[UUID] = key()
+    bank_id: Mapped[UUID] = mapped_column(ForeignKey("banks.id"), index=True)
+    sha256: Mapped[str]
+    """Of the DER."""
+    subject: Mapped[str]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class LinkPurpose(StrEnum):
@@ -158,6 +176,15 @@ class Failure(Base):
     subject_hash: Mapped[str]
     at: Mapped[datetime]
     __table_args__ = (Index("ix_failures_door_subject_hash_at", "door", "subject_hash", "at"),)
+
+
+class Pace(Base):
+    """How far one subject has used up what it may ask at a door: its requests are paid for until `free_at` (GCRA)."""
+
+    __tablename__ = "paces"
+    door: Mapped[str] = mapped_column(primary_key=True)
+    subject_hash: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime]
 
 
 class Recovery(Base):

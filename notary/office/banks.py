@@ -1,21 +1,29 @@
-"""The banks that may be named in a case, and the one key with which each asks the API."""
+"""The banks that may be named in a case, and the key and certificates with which each asks the API."""
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import sqlalchemy as sa
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.errors import BadInput, NotFound
 from notary.ledger import Actor
-from notary.models import Bank
+from notary.models import Bank, BankCertificate
 from notary.office import doors
+
+OVERLAPS = (0, 7, 30)
+"""Days that an old key may go on beside the new one."""
 
 
 def add(db: Session, name: str, name_en: str, by: Actor, now: datetime) -> Bank:
@@ -33,12 +41,66 @@ def add(db: Session, name: str, name_en: str, by: Actor, now: datetime) -> Bank:
     return bank
 
 
-def new_key(db: Session, bank_id: UUID, by: Actor, now: datetime) -> tuple[Bank, str]:
-    """A fresh API key; the one before stops at once. Only its hash is kept. Raises NotFound."""
+def new_key(db: Session, bank_id: UUID, by: Actor, now: datetime, keep_days: int = 0) -> tuple[Bank, str]:
+    """A fresh API key; only its hash is kept. The one before stops at once, or goes on for `keep_days` (one of OVERLAPS).
+
+    Raises NotFound, BadInput.
+    """
+    if keep_days not in OVERLAPS:
+        raise BadInput({"keep": _("旧密钥只能马上停，或者再用 7 天、30 天。")})
     bank = bank_for(db, bank_id, by)
-    key, bank.api_key_hash = doors.new_bank_key(bank.name)
-    ledger.append(db, "bank.key-made", by, now, bank=str(bank.id))
+    key, fresh = doors.new_bank_key(bank.name)
+    bank.former_key_hash = bank.api_key_hash if keep_days else None
+    bank.former_key_until = now + timedelta(days=keep_days) if keep_days else None
+    bank.api_key_hash = fresh
+    ledger.append(db, "bank.key-made", by, now, bank=str(bank.id), keep_days=keep_days)
     return bank, key
+
+
+def add_certificate(db: Session, bank_id: UUID, pem: str, by: Actor, now: datetime) -> BankCertificate:
+    """From now on the bank's key opens only with this certificate, or another registered one. Raises BadInput, NotFound."""
+    bank = bank_for(db, bank_id, by)
+    made = _readable(pem)
+    sha256 = hashlib.sha256(made.public_bytes(Encoding.DER)).hexdigest()
+    if made.not_valid_after_utc <= now:
+        raise BadInput({"pem": _("这张证书已经过期。")})
+    if sha256 in {one.sha256 for one in certificates_of(db, bank.id)}:
+        raise BadInput({"pem": _("这张证书已经登记过。")})
+    row = BankCertificate(
+        bank_id=bank.id, sha256=sha256, subject=made.subject.rfc4514_string()[:200], added_at=now,
+        not_before=made.not_valid_before_utc, not_after=made.not_valid_after_utc,
+    )  # fmt: skip
+    db.add(row)
+    db.flush()
+    ledger.append(db, "bank.certificate-added", by, now, bank=str(bank.id), sha256=sha256)
+    return row
+
+
+def _readable(pem: str) -> x509.Certificate:
+    """One X.509 certificate with a key that still counts: EC, Ed25519, or RSA of 2,048 bits. Raises BadInput."""
+    try:
+        (made,) = x509.load_pem_x509_certificates(pem.encode())
+        key = made.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadInput({"pem": _("请贴一张 PEM 格式的证书（BEGIN CERTIFICATE），不要贴私钥。")}) from None
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+        raise BadInput({"pem": _("RSA 密钥至少要 2048 位。")})
+    return made
+
+
+def remove_certificate(db: Session, certificate_id: UUID, by: Actor, now: datetime) -> None:
+    """Opens nothing any more; without any left, the bank's key is enough again. Raises NotFound."""
+    row = db.get(BankCertificate, certificate_id, with_for_update=True)
+    if row is None or row.removed_at is not None:
+        raise NotFound
+    bank = bank_for(db, row.bank_id, by)
+    row.removed_at = now
+    ledger.append(db, "bank.certificate-removed", by, now, bank=str(bank.id), sha256=row.sha256)
+
+
+def certificates_of(db: Session, bank_id: UUID) -> list[BankCertificate]:
+    query = sa.select(BankCertificate).where(BankCertificate.bank_id == bank_id, BankCertificate.removed_at.is_(None))
+    return list(db.scalars(query.order_by(BankCertificate.added_at)))
 
 
 def set_webhook(db: Session, bank_id: UUID, url: str, by: Actor, now: datetime, *, trial: bool) -> None:

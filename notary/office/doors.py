@@ -24,7 +24,7 @@ from notary import ledger
 from notary.errors import BadInput, NotFound, TooMany
 from notary.ledger import Actor
 from notary.lifecycle import Role
-from notary.models import Applicant, Bank, Code, CodePurpose, Link, LinkPurpose, Login, Person
+from notary.models import Applicant, Bank, BankCertificate, Code, CodePurpose, Link, LinkPurpose, Login, Person
 from notary.office import limits, messages
 from storage.vault import decrypt, encrypt
 
@@ -314,8 +314,25 @@ def new_bank_key(bank_name: str) -> tuple[str, str]:
     return key, token_hash(key)
 
 
-def bank_of(db: Session, key: str) -> Bank | None:
-    return db.scalar(sa.select(Bank).where(Bank.api_key_hash == token_hash(key), Bank.disabled_at.is_(None)))
+def bank_of(db: Session, key: str, certificate: bytes | None, now: datetime) -> Bank | None:
+    """Whose key this is: the one in force, or the one before while it goes on.
+
+    A bank with registered certificates is known by key and certificate together, so a stolen key alone opens nothing;
+    one statement and one digest more, whatever is missing.
+    """
+    shown, known = token_hash(key), hashlib.sha256(certificate or b"").hexdigest()
+    rows = db.execute(
+        sa.select(Bank, BankCertificate)
+        .outerjoin(BankCertificate, sa.and_(BankCertificate.bank_id == Bank.id, BankCertificate.removed_at.is_(None)))
+        .where(
+            sa.or_(Bank.api_key_hash == shown, sa.and_(Bank.former_key_hash == shown, Bank.former_key_until > now)),
+            Bank.disabled_at.is_(None),
+        )
+    ).all()
+    for bank, wanted in rows:
+        if wanted is None or (wanted.sha256 == known and wanted.not_before <= now < wanted.not_after):
+            return bank
+    return None
 
 
 def actor_of(person: Person) -> Actor:

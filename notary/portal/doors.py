@@ -14,8 +14,9 @@ from notary.errors import LoginNeeded, NotAllowed
 from notary.ledger import Actor
 from notary.lifecycle import Role
 from notary.models import Applicant, Bank, Person
-from notary.office import doors
+from notary.office import doors, limits
 from notary.parts import Parts
+from notary.portal import nearest
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -78,7 +79,7 @@ def parts() -> Parts:
 
 def address() -> str:
     """Where the request came from, for limits; a reverse proxy's word counts only if the app trusts one."""
-    return request.remote_addr or "unknown"
+    return nearest.address(parts().settings)
 
 
 def cookie_name() -> str:
@@ -147,12 +148,18 @@ def _read_visitor() -> Visitor:
 
 
 def _read_bank() -> Visitor:
-    """Programs show a key and nothing else: a cookie opens no API, so that no foreign page can use one."""
+    """Programs show a key, and a certificate where one is registered: a cookie opens no API, so that no foreign page can use one."""
     key = request.headers.get("X-API-Key", "")
     if not key:
         return Visitor()
+    certificate, now = nearest.certificate(parts().settings), parts().clock()
     with parts().db() as db:
-        return Visitor(bank=doors.bank_of(db, key))
+        found = doors.bank_of(db, key, certificate, now)
+        if found is None:
+            limits.refuse_if_spent(db, "key", address(), now)
+            limits.count(db, "key", address(), now)
+            db.commit()
+        return Visitor(bank=found)
 
 
 def actor() -> Actor:

@@ -145,7 +145,10 @@ def signed_of(machine: dict[str, Any]) -> dict[str, Any]:
 @verify.get("/.well-known/yuanzheng/keys.json")
 @only(PUBLIC)
 def keys() -> AnyResponse:
-    """Public keys of everything that the office signs beside deeds, and where its root certificate is."""
+    """Public keys of everything that the office signs beside deeds, and where its root certificate is.
+
+    `whpk` is the webhooks' key once more, as Standard Webhooks writes it.
+    """
     public = parts().seal.public()
     return jsonify(
         {
@@ -153,6 +156,7 @@ def keys() -> AnyResponse:
             "test_keys": public.test_keys,
             "keys": [
                 {"use": use, "kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(key).rstrip(b"=").decode()}
+                | ({"whpk": "whpk_" + base64.b64encode(key).decode()} if use == "webhook" else {})
                 for use, key in sorted(public.attest.items())
             ],
         }

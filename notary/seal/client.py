@@ -34,6 +34,25 @@ class Public:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """`use`: seal, notary, tsu, status, trust, issuing or root. `who`: a notary's id. `der`: the certificate."""
+
+    use: str
+    who: str
+    der: bytes
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the office's signatures live by today. `lists`, `answers`: CRLs and OCSP answers, DER."""
+
+    certificates: tuple[Certificate, ...]
+    lists: tuple[bytes, ...]
+    answers: tuple[bytes, ...]
+    ceremony: str | None
+
+
+@dataclass(frozen=True)
 class SealClient:
     """`timeout` in seconds covers one call, stamps from outside authorities included."""
 
@@ -69,6 +88,13 @@ class SealClient:
         said = self._call(act="public")
         keys = {p: base64.b64decode(k) for p, k in said["attest"].items()}
         return Public(said["trust"].encode(), keys, bool(said["test_keys"]))
+
+    def standing(self) -> Standing:
+        """Every certificate with its list; nothing secret."""
+        said = self._call(act="standing")
+        certificates = tuple(Certificate(c["use"], c["who"], base64.b64decode(c["der"])) for c in said["certificates"])
+        lists, answers = (tuple(map(base64.b64decode, said[name])) for name in ("lists", "answers"))
+        return Standing(certificates, lists, answers, said["ceremony"])
 
     def add_notary(self, notary_id: str, name: str, passphrase: str | None = None) -> None:
         """A signing key for a notary; the enrolment code appears on seal's console."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from notary.seal.refusals import BadRequest, SealError
 from notary.seal.vault import Vault
 
@@ -80,6 +82,22 @@ def _public(vault: Vault, _call: Mapping[str, Any]) -> dict[str, Any]:
     return {"trust": vault.keys.root_pem.decode(), "attest": keys, "test_keys": vault.test_keys}
 
 
+def _standing(vault: Vault, _call: Mapping[str, Any]) -> dict[str, Any]:
+    shown, known = vault.standing()
+    return {
+        "certificates": [
+            {"use": one.use, "who": one.who, "der": _b64(one.cert.public_bytes(Encoding.DER))} for one in shown
+        ],
+        "lists": [_b64(raw) for raw in known.crls],
+        "answers": [_b64(raw) for raw in known.ocsps],
+        "ceremony": vault.keys.ceremony,
+    }
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
 def _begin(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
     return {"challenge": base64.b64encode(vault.begin_enrolment(_text(call, "person_id"))).decode()}
 
@@ -112,6 +130,7 @@ ACTS: Mapping[str, Callable[[Vault, Mapping[str, Any]], dict[str, Any]]] = {
     "code": _code,
     "attest": _attest,
     "public": _public,
+    "standing": _standing,
     "enrol-begin": _begin,
     "enrol-finish": _finish,
     "passkeys": _passkeys,

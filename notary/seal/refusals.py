@@ -73,6 +73,13 @@ class CertificateRevoked(Refused):
     words = "a certificate was revoked"
 
 
+class CertificateEnded(Refused):
+    """A certificate of the notary or the office is over, or has not begun; nothing is signed with it."""
+
+    code = "seal.certificate-ended"
+    words = "a certificate is over, or has not begun"
+
+
 class NotActivated(Refused):
     code = "seal.not-activated"
     words = "the notary has not activated the key for this body"
@@ -106,6 +113,7 @@ KINDS: dict[str, type[SealError]] = {
         OtherBody,
         NotFit,
         CertificateRevoked,
+        CertificateEnded,
         NotActivated,
         TooMany,
         NumberUsed,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -17,9 +18,13 @@ from notary.seal import process
 from notary.seal.cases import CaseReader
 from notary.seal.journal import Journal
 from notary.seal.people import People
-from notary.seal.vault import Keys, Vault
+from notary.seal.vault import Keys, Shown, Vault
 from signing import keys as signing_keys
+from signing.ceremony import TRANSCRIPT
 from signing.evidence import Revoked
+from signing.keyfile import BadKeyFile
+from signing.places import chain_in, place
+from signing.profile import NOTARY, OFFICE, ROLES
 from signing.stamp import NoStamp, Stamper
 from signing.status import NoStatus, Status
 
@@ -100,17 +105,19 @@ def open_vault(
     """Everything loaded, nothing listening."""
     journal = Journal(folder / "journal" / "seal.jsonl")
     keys = Keys(
-        office=signing_keys.load_office(folder, passphrase),
-        notaries=dict(signing_keys.load_notaries(folder, passphrase)),
+        office=signing_keys.load_turns(place(folder, OFFICE), passphrase),
+        notaries=signing_keys.load_notaries(folder, passphrase),
         attest=signing_keys.load_attest(folder, passphrase),
         root_pem=signing_keys.root_pem(folder),
+        beside=tuple(beside(folder)),
+        ceremony=ceremony_of(folder),
     )
 
-    def new_notary(notary_id: str, name: str, given: bytes | None) -> signing_keys.Signer:
+    def new_notary(notary_id: str, name: str, given: bytes | None) -> signing_keys.Turns:
         secret = passphrase if test_keys and given is None else given or b""
         if not (folder / "notaries" / f"{notary_id}.pem").exists():  # there after a run that died right here
             signing_keys.issue_notary(folder, secret, notary_id, name)
-        return signing_keys.load_notary(folder, secret, notary_id)
+        return signing_keys.load_turns(place(folder, NOTARY, notary_id), secret)
 
     return Vault(
         keys=keys,
@@ -125,6 +132,21 @@ def open_vault(
         new_notary=new_notary,
         now=now,
     )
+
+
+def beside(folder: Path) -> Iterator[Shown]:
+    """Certificates of keys that other processes open, and of the key that signs trust bundles; no key is read."""
+    for use in ("tsu", "status"):
+        for path in place(folder, ROLES[use]).held:
+            yield Shown(use, "", chain_in(path)[0])
+    with contextlib.suppress(BadKeyFile):  # an authority made before there were trust bundles
+        yield Shown("trust", "", chain_in(folder / "attest" / "trust-bundle.pem")[0])
+
+
+def ceremony_of(folder: Path) -> str | None:
+    """SHA-256 of the transcript, where the keys were made in a ceremony."""
+    path = folder / TRANSCRIPT
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def warm_up(stamper: Stamper, status: Status, chain: tuple[x509.Certificate, ...]) -> None:

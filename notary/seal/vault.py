@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cryptography import x509
+
 from notary.seal import activation as act
 from notary.seal.cases import Approved, CaseReader
 from notary.seal.journal import Journal
 from notary.seal.people import People
 from notary.seal.refusals import (
     BadRequest,
+    CertificateEnded,
     CertificateRevoked,
     NotActivated,
     NotApproved,
@@ -33,10 +36,11 @@ from notary.seal.refusals import (
 )
 from signing import archive, pades
 from signing.body import BadBody, inside
-from signing.evidence import Revoked
+from signing.evidence import Evidence, Revoked
 from signing.keyfile import BadKeyFile, write_whole
-from signing.keys import AttestKey, Signer
+from signing.keys import AttestKey, KeyEnded, Signer, Turns
 from signing.lint import lint
+from signing.path import Path as Chain
 from signing.stamp import NoStamp, Stamper
 from signing.status import NoStatus, Status
 from signing.verify import Trust, examine
@@ -47,14 +51,27 @@ MOST_ENTRIES = 200
 SPOOL_DAYS = 2
 
 
+@dataclass(frozen=True)
+class Shown:
+    """One certificate of the office, for alarms and the ledger. `use`: a key of `profile.ROLES`, or an authority's."""
+
+    use: str
+    who: str
+    cert: x509.Certificate
+
+
 @dataclass
 class Keys:
-    """Opened before privilege is dropped. `notaries` by person id."""
+    """Opened before privilege is dropped. `notaries` by person id. Whose turn it is to sign, the clock decides."""
 
-    office: Signer
-    notaries: dict[str, Signer]
+    office: Turns
+    notaries: dict[str, Turns]
     attest: Mapping[str, AttestKey]
     root_pem: bytes
+    beside: tuple[Shown, ...] = ()
+    """Certificates of keys that are not opened here: time stamps, status, authorities."""
+    ceremony: str | None = None
+    """SHA-256 of the transcript of the keys' making."""
 
 
 @dataclass
@@ -74,7 +91,7 @@ class Vault:
     spool: Path
     test_keys: bool
     console: Callable[[str], None]
-    new_notary: Callable[[str, str, bytes | None], Signer]
+    new_notary: Callable[[str, str, bytes | None], Turns]
     now: Callable[[], float] = time.time
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _codes: dict[str, act.PendingCode] = field(default_factory=dict)
@@ -122,10 +139,13 @@ class Vault:
             return self._sign(case, body, digest, kept)
 
     def _sign(self, case: Approved, body: bytes, digest: str, kept: Path) -> bytes:
+        notary, office = self._good(self.keys.notaries[case.notary_id]), self._good(self.keys.office)
+        with self._services_answer():  # before anything is signed, not only before it leaves
+            self.status.gather([notary.chain, office.chain])
         if case.number not in self.journal.numbers:
             self.journal.write("signing", self.now(), number=case.number, body=digest)
         with self._services_answer():
-            deed = pades.seal(body, self.keys.notaries[case.notary_id], self.keys.office, self.stamper, self.status)
+            deed = pades.seal(body, notary, office, self.stamper, self.status)
         verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
         if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
             raise SealError("the deed would not verify", (verdict.sentence["en"],))
@@ -133,6 +153,13 @@ class Vault:
         self.journal.write("issued", self.now(), number=case.number, deed=hashlib.sha256(deed).hexdigest())
         self._clear_spool()
         return deed
+
+    def _good(self, turns: Turns) -> Signer:
+        """Whose turn it is now, for the whole of one deed. CertificateEnded."""
+        try:
+            return turns.at(datetime.fromtimestamp(self.now(), UTC))
+        except KeyEnded as wrong:
+            raise CertificateEnded(problems=(str(wrong),)) from None
 
     def renew(self, deed: bytes) -> bytes:
         """The same deed with one more archive stamp, checked before and after. No key of ours is used: that is why
@@ -265,6 +292,22 @@ class Vault:
         if key is None:
             raise BadRequest("no such purpose")
         return key.sign(payload), key.key_id
+
+    def standing(self) -> tuple[list[Shown], Evidence]:
+        """Every certificate that the office lives by, and the lists and answers about them as they are now."""
+        held = [("seal", "", self.keys.office), *(("notary", who, one) for who, one in self.keys.notaries.items())]
+        shown = [Shown(use, who, one.chain[0]) for use, who, turns in held for one in turns.signers]
+        above = self.keys.office.chain[1:]
+        shown += [Shown("root" if cert == above[-1] else "issuing", "", cert) for cert in above]
+        shown += self.keys.beside
+        paths: list[Chain] = [one.chain for _, _, turns in held for one in turns.signers]
+        with contextlib.suppress(NoStamp):  # an outside unit shows itself by a stamp
+            unit = self.stamper.stamp(bytes(32)).path
+            paths.append(unit)
+            shown += [Shown("tsu", "", unit[0])]
+        known = self.status.news(paths).with_(self.status.lists(paths))
+        once = {one.cert: one for one in reversed(shown)}
+        return [*reversed(once.values())], known
 
     def add_notary(self, notary_id: str, name: str, passphrase: bytes | None) -> None:
         """A key for a notary. The enrolment code of the first passkey appears on seal's console only.

@@ -237,8 +237,8 @@ def test_a_banks_key_is_shown_once_and_the_one_before_stops(the_admin, parts):
         re.search(r'id="bank-key">([^<]+)<', the_admin.post(f"/desk/banks/{bank}/key").text).group(1) for _n in range(2)
     ]
     with parts.db() as db:
-        assert doors.bank_of(db, keys[0]) is None
-        assert bank == str(doors.bank_of(db, keys[1]).id)
+        assert doors.bank_of(db, keys[0], None, parts.clock()) is None
+        assert bank == str(doors.bank_of(db, keys[1], None, parts.clock()).id)
     assert keys[1] not in the_admin.get("/desk/banks/").text
     for url in (
         "http://bank.example/hook",
@@ -257,7 +257,7 @@ def test_a_banks_key_is_shown_once_and_the_one_before_stops(the_admin, parts):
     assert 422 == the_admin.post("/desk/banks/", {"name": "第三银行"}).status_code
     the_admin.post(f"/desk/banks/{bank}/disable")
     with parts.db() as db:
-        assert doors.bank_of(db, keys[1]) is None
+        assert doors.bank_of(db, keys[1], None, parts.clock()) is None
         assert 3 == db.scalar(sa.select(sa.func.count()).select_from(Bank))
 
 

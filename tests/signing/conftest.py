@@ -6,6 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from module_world import module  # noqa: F401 - a fixture of several files
 from signing_world import EXAMPLE, MINUTES, make_facts
 
 from signing import render

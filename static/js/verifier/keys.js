@@ -45,6 +45,11 @@ export class PublicKey {
     return this.kind === "ec" || (this.kind === "rsa" && this.size >= 2048 && this.size <= 8192);
   }
 
+  // A deed's signers are to last: RSA from 3072 bits (as strong as P-256, NIST SP 800-57 part 1 5.6.1).
+  get tooShortToSign() {
+    return this.kind === "rsa" && this.size < 3072;
+  }
+
   // Whether `signature` (ECDSA as DER, or RSA PKCS#1 v1.5) over `signed` is this key's.
   async verifies(signature, signed, hash) {
     try {

@@ -102,6 +102,7 @@ async function signature(held, one, role, who) {
   if (!may(held, chain, role) || !leaf.uses.has(DOCUMENT_SIGNING) || !leaf.usage?.commit || leaf.usage.certificates) {
     throw new Refused("role.other", { who });
   }
+  if (leaf.key.tooShortToSign) throw new Refused("signature.weak", { who });
   const known = (other) => other.key.bits.join() === leaf.key.bits.join() || other.subject.key === leaf.subject.key;
   if (held.leaves.some(known)) throw new Refused("role.same");
   held.times.splice(held.leaves.length, 0, got.time);
