@@ -76,8 +76,9 @@ class Container:
 
 def hash_of(algorithm: Node) -> str:
     """Name of a digest's AlgorithmIdentifier; parameters absent or NULL. BadContainer for any but SHA-2."""
-    name = _HASH_OIDS.get(next(iter(algorithm)).body, "")
-    if not name or algorithm.raw not in _spellings(next(iter(algorithm)).raw):
+    first = next(iter(algorithm))
+    name = _HASH_OIDS.get(first.body, "")
+    if not name or first.tag != der.OID or algorithm.raw not in _spellings(first.raw):
         raise BadContainer("digest is not accepted")
     return name
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signing import der
 from signing.path import ALGORITHMS, Path, load, signed_by, uses
 
 OLDEST = timedelta(hours=24)
@@ -121,17 +122,45 @@ def read_ocsp(
 ) -> tuple[ocsp.OCSPResponse, Word]:
     """An answer about exactly this certificate, signed by its issuer or by whom he delegated. BadEvidence."""
     try:
-        return _read_ocsp(raw, cert, issuer, others)
+        return ocsp.load_der_ocsp_response(raw), _ocsp_word(raw, cert, issuer, others)
     except BadEvidence:
         raise
     except UNREADABLE:
         raise BadEvidence("no OCSP answer") from None
 
 
-def _read_ocsp(
+def _ocsp_word(
     raw: bytes, cert: x509.Certificate, issuer: x509.Certificate, others: Sequence[x509.Certificate]
-) -> tuple[ocsp.OCSPResponse, Word]:
-    answer = ocsp.load_der_ocsp_response(raw)
+) -> Word:
+    try:
+        bare, carried = _split(raw)
+        return _word_of(ocsp.load_der_ocsp_response(bare), cert, issuer, (*carried, *others))
+    except UNREADABLE as wrong:
+        raise BadEvidence(str(wrong) or "no OCSP answer") from None
+
+
+def _split(raw: bytes) -> tuple[bytes, tuple[x509.Certificate, ...]]:
+    """An answer without the certificates that it carries, and those of them that can be read.
+
+    Nothing signs that list, and whoever strips a stamp may change it: one that is damaged vouches for nobody, but
+    makes no answer worthless either.
+    """
+    status, *held = der.read(raw)
+    if not held:
+        return raw, ()
+    kind, octets = held[0].the(der.SEQUENCE).children(der.OID, der.OCTETS)
+    signed, algorithm, value, *more = der.read(octets.body)
+    if value.tag != der.BIT_STRING or value.body[:1] != b"\0":
+        raise BadEvidence("a signature that is no whole number of bytes")
+    basic = der.wrap(der.SEQUENCE, signed.raw, algorithm.raw, value.raw)
+    inner = der.wrap(der.SEQUENCE, kind.raw, der.wrap(der.OCTETS, basic))
+    carried = certificates(c.raw for c in more[0].the(der.SEQUENCE)) if more else ()
+    return der.wrap(der.SEQUENCE, status.raw, der.wrap(held[0].tag, inner)), carried
+
+
+def _word_of(
+    answer: ocsp.OCSPResponse, cert: x509.Certificate, issuer: x509.Certificate, others: Sequence[x509.Certificate]
+) -> Word:
     if answer.response_status != ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise BadEvidence(f"refused: {answer.response_status.name.lower()}")
     found = [s for s in answer.responses if s.serial_number == cert.serial_number]
@@ -148,7 +177,7 @@ def _read_ocsp(
         raise BadEvidence("does not say until when it holds")
     _check_responder(answer, issuer, others)
     issued = max(one.this_update_utc, answer.produced_at_utc)
-    return answer, Word(issued, one.next_update_utc, one.revocation_time_utc, is_list=False)
+    return Word(issued, one.next_update_utc, one.revocation_time_utc, is_list=False)
 
 
 def names_of(issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
@@ -185,12 +214,6 @@ def _list_of(raw: bytes, issuer: x509.Certificate) -> x509.CertificateRevocation
     return found
 
 
-def _ocsp_word(
-    raw: bytes, cert: x509.Certificate, issuer: x509.Certificate, others: Sequence[x509.Certificate]
-) -> Word:
-    return read_ocsp(raw, cert, issuer, others)[1]
-
-
 def _list_word(raw: bytes, cert: x509.Certificate, issuer: x509.Certificate, _others: object) -> Word:
     return read_list(raw, cert, issuer)
 
@@ -206,7 +229,7 @@ def _since(entry: x509.RevokedCertificate) -> datetime:
 
 def _check_responder(answer: ocsp.OCSPResponse, issuer: x509.Certificate, others: Sequence[x509.Certificate]) -> None:
     """RFC 6960 4.2.2.2: the issuer himself, or a certificate that he signed for this use and said `nocheck` of."""
-    for cert in (issuer, *answer.certificates, *others):
+    for cert in (issuer, *others):
         if answer.responder_name not in (None, cert.subject):
             continue
         if answer.responder_key_hash not in (None, _digest(hashes.SHA1(), _key_bits(cert))):  # noqa: S303 - a name only

@@ -3,7 +3,7 @@
 Free is only what the notary's signature covers already: how the body was written, in how many revisions the fields
 came. From there on nothing that a reader could see may change; the seal, long-term data and document stamps may come,
 in as many revisions as that office's writer takes, and the date of the last change in title data, which every writer
-sets. Index and objects are read by `pdf` as strictly as ever.
+sets. Index and objects are read by `pdf` as strictly as ever; an index may be compressed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read(data: bytes, why: str) -> Shape:
 
 
 def _read(data: bytes, why: str) -> Shape:
-    file = pdf.read(data)
+    file = pdf.read(data, compressed=True)
     form = file.get(file.catalogue()["AcroForm"])
     fields = [file.get(f) for f in file.get(form["Fields"])]
     names = [f["T"] for f in fields]
@@ -164,13 +164,15 @@ def _check_changes(shape: Shape) -> None:
     fields = file.get(form["Fields"])
     stamps = {_home(file, s.ref): (s, fields[2 + no]) for no, s in enumerate(shape.stamps)}
     for revision in range(shape.certified + 1, len(file.revisions)):
+        if file.revisions[revision].inside:
+            raise changed("objects in a stream")
         _check_trailer(file, revision)
         _check_lists(file, revision)
         held = file.catalogue(revision).get("DSS")
         may: dict[Ref, set[str]] = {file.root: {"DSS"}}
         if isinstance(held, Ref):
             may[held] = {*DSS_LISTS, "VRI"}
-        hanging = set(_reached(file, held, revision, set()))
+        hanging = {*_reached(file, held, revision, set()), file.revisions[revision].index}
         if revision == shape.sealed:
             may[fields[1]] = {"V", "AP"}
             _check_old(file, revision, may, hanging)

@@ -131,7 +131,7 @@ def signed_in(file: pdf.File, field: dict[str, Any], revision: int, *, stamp: bo
     stop = der.end_of(raw)
     if any(raw[stop:]):
         raise Refused("shape.padding")
-    return Signed(field["T"].decode(), ref, raw[:stop], (0, first, second, length))
+    return Signed(field["T"].decode("latin-1"), ref, raw[:stop], (0, first, second, length))
 
 
 def check_permissions(file: pdf.File, fields: list[dict[str, Any]], signed: list[Signed]) -> None:
@@ -208,6 +208,8 @@ def written_here(file: pdf.File) -> bool:
         return False
     try:
         begun = pdf.File(file.data, file.revisions[: CERTIFIED + 1])
+        if any(r.index for r in begun.revisions):
+            return False
         ref = begun.catalogue()["AcroForm"]
         form = begun.get(ref)
         names = [begun.get(f)["T"] for f in form["Fields"]]

@@ -98,9 +98,9 @@ def derive() -> str:
     for name, told in it.told.items():
         it.add(name, told["class"], name, verdict=told["expect"])
     _times_and_roots(it)
-    for base in ("genuine", "renewed", "other-genuine"):
+    for base in ("genuine", "renewed", "other-genuine", "other-packed"):
         _structure(it, base)
-    for base, count in (("genuine", 60), ("renewed", 30), ("other-genuine", 50), ("rsa", 25)):
+    for base, count in (("genuine", 60), ("renewed", 30), ("other-genuine", 50), ("other-packed", 30), ("rsa", 25)):
         _flips(it, base, count)
     head = {"format": "yuanzheng-vectors/1", "vectors": it.out}
     lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in it.out)
@@ -243,9 +243,10 @@ def _structure(it: Deriving, base: str) -> None:
         add(f"renamed-{key[1:].decode()}", (at, len(key), new.ljust(len(key))))
     for no, place in enumerate(m.start() for m in re.finditer(rb"startxref\n", data)):
         add(f"startxref-{no}", (place + 10, 1, b"7" if data[place + 10 : place + 11] != b"7" else b"8"))
-    at = data.rindex(b" 00000 n")
-    add("index-elsewhere", (at - 1, 1, b"0" if data[at - 1 : at] != b"0" else b"1"))
-    add("index-freed", (at, 8, b" 00001 f"))
+    if b" 00000 n" in data:
+        at = data.rindex(b" 00000 n")
+        add("index-elsewhere", (at - 1, 1, b"0" if data[at - 1 : at] != b"0" else b"1"))
+        add("index-freed", (at, 8, b" 00001 f"))
     _unsigned_revisions(it, base, found)
 
 

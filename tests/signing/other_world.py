@@ -78,6 +78,16 @@ def plain_body(pages=3, header=b"%PDF-1.4", eol=b"\n", info=True):
     return out + b"trailer\n<</Size 60/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF" % (said, index)
 
 
+def packed_body(**how):
+    """The same with a compressed index and its objects in streams."""
+    import pikepdf
+
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(plain_body())) as pdf:
+        pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate, **how)
+    return out.getvalue()
+
+
 def with_fields(body, names=("NotarySig", "OfficeSeal")):
     writer = IncrementalPdfFileWriter(io.BytesIO(body))
     for name, box in zip(names, ((50, 50, 150, 100), (250, 50, 350, 100)), strict=True):

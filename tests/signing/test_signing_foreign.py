@@ -9,17 +9,17 @@ import re
 import pikepdf
 import pytest
 from jsonschema import Draft202012Validator
-from other_world import POLICIES, Other, other, plain_body, sign, signed, stamped, with_fields, written
+from other_world import POLICIES, Other, other, packed_body, plain_body, sign, signed, stamped, with_fields, written
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm
 from signing_world import make_facts
 from test_signing_verify import ATTACKS, ROOT
 
-from signing import foreign, pades, render, second, shape
+from signing import foreign, pades, pdf, render, second, shape
 from signing.evidence import Evidence
 from signing.keys import NOTARY, OFFICE
-from signing.verdict import from_json
+from signing.verdict import Refused, from_json
 from signing.verify import Trust, examine, verify
 
 
@@ -70,6 +70,7 @@ BODIES = {
     "many pages": lambda: plain_body(pages=9),
     "one page": lambda: plain_body(pages=1),
     "no title data": lambda: plain_body(info=False),
+    "compressed index": packed_body,
 }
 
 
@@ -297,6 +298,113 @@ def test_a_body_that_may_look_differently_on_another_day_is_refused(who, key):
     )
     active = re.sub(rb"startxref\n(\d+)", lambda m: b"startxref\n%d" % (int(m[1]) + shift), active)
     assert word(examine(stamped(signed(active, who), who), who.trust)) == ("invalid", "shape.other")
+
+
+# ---- a compressed index
+
+
+@pytest.fixture(scope="module")
+def packed(who):
+    return stamped(signed(packed_body(), who), who)
+
+
+def index_stream(data, whole, objects, own, *, inside=(), lines=()):
+    """An unsigned revision with a compressed index of the number `own`, whose trailer names what the ones before it name.
+
+    `inside`: objects that it says lie in streams.
+    """
+    trailer = whole.file.revisions[-1].trailer
+    out, rows, spans = b"", [(0, 0, 65535)], [(0, 1)]
+    for number, thing in objects.items():
+        spans.append((number, 1))
+        rows.append((1, len(data) + len(out), 0))
+        out += b"%d 0 obj\n" % number + thing + b"\nendobj\n"
+    spans += [(number, 1) for number, _, _ in inside]
+    rows += [(2, home, place) for _, home, place in inside]
+    index = len(data) + len(out)
+    spans, rows = [*spans, (own, 1)], [*rows, (1, index, 0), *lines]
+    raw = b"".join(bytes((kind,)) + at.to_bytes(4, "big") + rest.to_bytes(2, "big") for kind, at, rest in rows)
+    head = b"<</Type/XRef/W[1 4 2]/Index[%s]/Size 900/Root %d 0 R/Info %d 0 R/ID[<%s><00>]/Prev %s/Length %d>>" % (
+        b" ".join(b"%d %d" % span for span in spans), whole.file.root.number, trailer["Info"].number,
+        trailer["ID"][0].hex().encode(), re.findall(rb"startxref\n(\d+)", data)[-1], len(raw),
+    )  # fmt: skip
+    return (
+        out
+        + b"%d 0 obj\n" % own
+        + head
+        + b"\nstream\n"
+        + raw
+        + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % index
+    )
+
+
+@pytest.mark.req("C1")
+@pytest.mark.parametrize("attack", OWN)
+@pytest.mark.parametrize("where", ["stripped", "behind", "last"])
+def test_a_compressed_index_hides_nothing(packed, who, attack, where):
+    base = packed[: foreign.read(packed, "").office.end] if where == "stripped" else packed
+    if where == "last":
+        writer = IncrementalPdfFileWriter(io.BytesIO(base))
+        attack(writer)
+        forged = written(writer)
+    else:
+        forged = stamped(base, who, attack=attack)
+    assert examine(forged, who.trust).verdict == "invalid"
+
+
+@pytest.mark.req("C1")
+def test_an_index_is_no_object_that_stood_there_and_puts_none_into_streams(packed):
+    """As if a trusted stamp covered them: only what the revisions change is asked."""
+    whole = foreign.read(packed, "")
+    page = whole.file.get(whole.file.get(whole.file.catalogue()["Pages"])["Kids"][0])
+    content = page["Contents"].number
+    packs = next(iter(whole.file.revisions[0].inside.values()))[0]
+    forged = {
+        "another object's number": index_stream(packed, whole, {}, content),
+        "an object in a stream": index_stream(packed, whole, {}, 800, inside=[(content, packs, 0)]),
+        "another content": index_stream(packed, whole, {content: b"<</Length 1>>\nstream\n0\nendstream"}, 800),
+        "one more": index_stream(packed, whole, {801: b"1"}, 800),
+    }
+
+    def check(tail):
+        foreign.check_changes(dataclasses.replace(whole, file=pdf.read(packed + tail, compressed=True)))
+
+    check(index_stream(packed, whole, {}, 800))
+    for name, tail in forged.items():
+        with pytest.raises(Refused) as refused:
+            check(tail)
+        assert refused.value.reason.code == "changes.after-seal", name
+
+
+@pytest.mark.parametrize(
+    "lines", [[(1, 5, 0)], [(3, 5, 0)], [(0, 0, 0)]], ids=["one line too many", "another kind", "a freed object"]
+)
+def test_an_index_of_another_form_is_refused(packed, who, lines):
+    tail = index_stream(packed, foreign.read(packed, ""), {}, 800, lines=lines)
+    assert word(examine(packed + tail, who.trust)) == ("invalid", "shape.other")
+
+
+def test_one_index_compressed_and_another_not_is_refused(packed, theirs, who):
+    before = re.findall(rb"startxref\n(\d+)", packed)[-1]
+    classic = b"xref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 99/Root 2 0 R/Prev %s>>\n" % before
+    classic += b"startxref\n%d\n%%%%EOF\n" % len(packed)
+    assert word(examine(packed + classic, who.trust)) == ("invalid", "shape.other")
+    tail = index_stream(theirs, foreign.read(theirs, ""), {}, 800)
+    assert word(examine(theirs + tail, who.trust)) == ("invalid", "shape.other")
+
+
+def test_our_own_body_packed_by_another_program_is_a_remark(who):
+    facts = make_facts()
+    facts["office"]["name"] = who.house.office
+    facts["notary"] = {"name": "李河", "id": "r-1"}
+    notary = who.house.notary("李河", "r-1")
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(render.deed(facts))) as opened:
+        opened.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    deed = pades.seal(out.getvalue(), notary, who.house.seal, who.house.stamper, who.house.status)
+    verdict = examine(deed, who.trust)
+    assert (word(verdict), remarks(verdict)) == (("valid", None), {"layout.other"})
+    assert verdict.steps[8].detail == "word by word"
 
 
 # ---- our own layout binds our own deeds

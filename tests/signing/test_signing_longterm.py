@@ -20,7 +20,7 @@ from cryptography.x509 import ocsp
 from pyhanko.pdf_utils import generic
 from signing_world import EXAMPLE, Each, at
 
-from signing import archive, cms, evidence, hanko, pades, second, shape, status, token
+from signing import archive, cms, der, evidence, hanko, pades, second, shape, status, token
 from signing.evidence import Evidence, Revoked
 from signing.keys import FileSigner
 from signing.stamp import LocalStamper
@@ -443,6 +443,36 @@ def test_the_other_spelling_of_the_last_stamps_value_is_refused(body, house, bob
     digest = cms.digest_of("sha256", *last.pieces(deed))
     assert token.check(held.dump(), digest, (house.root,), datetime.now(UTC), others=(house.issuing,))
     assert word(examine(forged, trust)) == ("invalid", "stamp.wrong")
+
+
+@pytest.mark.req("C1")
+def test_an_algorithm_of_another_type_is_another_file(deed, trust):
+    """Found beside the second edition: the two unsigned names of the digest could both become integers."""
+    last = shape.read(deed).stamps[-1]
+    first, second_ = last.ranges[1:3]
+    sha256 = der.wrap(der.OID, der.oid("2.16.840.1.101.3.4.2.1"))
+    raw = last.der.replace(sha256, der.wrap(der.INTEGER, der.oid("2.16.840.1.101.3.4.2.1")))
+    inner = cms.read(last.der, cms.TST_INFO).content
+    raw = raw.replace(inner.replace(sha256, der.wrap(der.INTEGER, der.oid("2.16.840.1.101.3.4.2.1"))), inner)
+    forged = deed[: first + 1] + raw.hex().upper().encode().ljust(second_ - first - 2, b"0") + deed[second_ - 1 :]
+    assert forged != deed
+    assert word(examine(forged, trust)) == ("invalid", "stamp.wrong")
+
+
+@pytest.mark.req("C1")
+def test_a_damaged_certificate_that_an_answer_carries_changes_nothing(body, house, bob, trust):
+    """Nothing signs it: whoever strips the stamp could else make every answer worthless, or two verifiers disagree."""
+    genuine = answer(house.status.responder, bob.chain)
+    carried = house.status.responder.cert.public_bytes(form.Encoding.DER)
+    assert carried in genuine
+    for place in (0, 1, 8, 60, 300, len(carried) - 1):
+        damaged = bytearray(carried)
+        damaged[place] ^= 0x55
+        raw = genuine.replace(carried, bytes(damaged))
+        deed = with_evidence(body, house, bob, lambda kept, raw=raw: replaced(kept, bob.chain, raw))
+        assert examine(deed, trust).verdict in ("valid", "unknown")
+        if place > 1:  # its frame stands
+            assert word(examine(deed, trust)) == ("valid", None)
 
 
 # ---- hostile sizes

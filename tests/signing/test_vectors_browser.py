@@ -1,19 +1,26 @@
 """The second edition of the verifier, in a real browser, says of every file what the first one says."""
 
+import dataclasses
+import io
 import json
 import random
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pyhanko.sign import signers
+from test_signing_verify import ends
 from test_vectors import vectors
 
+from signing import archive, hanko, shape
 from signing.verify import Trust, examine
 from tests.looking import running_chromium
 
 ROOT = Path(__file__).parents[2]
+BASES = {}
+"""What the browser may start from: the vectors' bases, and what a test made."""
 KINDS = {".js": "text/javascript", ".json": "application/json", ".html": "text/html"}
 RUN = """async (asked) => {
   const { examine, trustFrom } = await import('/static/js/verifier/verify.js');
@@ -32,7 +39,8 @@ RUN = """async (asked) => {
       at = place + gone;
     }
     const data = new Uint8Array(await new Blob([...pieces, base.subarray(at)]).arrayBuffer());
-    const trust = one.trust && trustFrom(new TextDecoder().decode(await bytes('/tests/vectors/roots/' + one.trust + '.pem')));
+    const root = one.trust && (await bytes(one.trust === 'made' ? '/base/made.pem' : '/tests/vectors/roots/' + one.trust + '.pem'));
+    const trust = root && trustFrom(new TextDecoder().decode(root));
     const said = await examine(data, trust || null, words, Date.parse(one.now));
     const [reason] = said.reasons;
     out.push([said.verdict, reason?.code ?? null, reason?.etsi ?? null, said.remarks.map((told) => told.code), said.sha256]);
@@ -44,14 +52,43 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def page():
+def spoilt(deed, house, bob, trust):
+    """Deeds stamped anew over long-term data with a byte changed, and what the first edition says of them."""
+    dice = random.Random(20261129)
+    sealed = deed[: ends(deed)[1]]
+    kept = house.status.gather([bob.chain, house.seal.chain, house.stamper.unit.signer.chain])
+    BASES["made.pem"] = trust.pem()
+    asked, expected = [], []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "pypdfium2", None)
+        for number in range(80):
+            kind = dice.choice(["certs", "ocsps", "crls"])
+            items = list(getattr(kept, kind))
+            place = dice.randrange(len(items))
+            changed = bytearray(items[place])
+            changed[dice.randrange(len(changed))] = dice.randrange(256)
+            items[place : place + dice.randrange(2)] = [bytes(changed)]  # in its place, or before it
+            writer = hanko.Writer(io.BytesIO(sealed))
+            archive.write_dss(writer, dataclasses.replace(kept, **{kind: tuple(items)}))
+            stamps = signers.PdfTimeStamper(hanko.Stamps(house.stamper), field_name=shape.STAMP_FIELD)
+            BASES[f"made-{number}"] = data = stamps.timestamp_pdf(writer, "sha256").getvalue()
+            root = "made" if dice.random() < 0.7 else None
+            now = datetime.now(UTC)
+            verdict = examine(data, trust if root else None, now=now)
+            asked.append({"base": f"made-{number}", "edits": [], "trust": root, "now": now.isoformat()})
+            expected.append([verdict.verdict, verdict.reasons[0].code if verdict.reasons else None])
+    return asked, expected
+
+
+@pytest.fixture(scope="module")
+def page(spoilt):  # signing has a loop of its own, so it comes before the browser's
     """One whose only host is this folder; there is no other network."""
-    bases = vectors.bases()
+    BASES.update(vectors.bases())
 
     def answer(route):
         path = urlsplit(route.request.url).path.lstrip("/")
         if path.startswith("base/"):
-            route.fulfill(body=bases[path.removeprefix("base/")])
+            route.fulfill(body=BASES[path.removeprefix("base/")])
         elif path == "":
             route.fulfill(body="<!doctype html><title>vectors</title>", content_type="text/html")
         else:
@@ -85,7 +122,7 @@ def test_both_editions_agree_on_every_vector(page):
 def test_both_editions_agree_on_random_damage(page, monkeypatch):
     """Flips, and bytes that go, come or are exchanged, anywhere in deeds of several kinds; with and without a root."""
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    bases, known = vectors.bases(), json.loads(vectors.TOLD.read_text("utf-8"))
+    bases, known = BASES, json.loads(vectors.TOLD.read_text("utf-8"))
     dice = random.Random(20261128)
     asked, expected = [], []
     for _ in range(400):
@@ -121,3 +158,16 @@ def test_both_editions_agree_on_random_damage(page, monkeypatch):
     wrong = [(one, told, wanted) for one, told, wanted in zip(asked, said, expected, strict=True) if told != wanted]
 
     assert wrong == []
+
+
+@pytest.mark.req("C1")
+def test_both_editions_agree_on_long_term_data_that_somebody_spoilt(page, spoilt):
+    """Who strips the last stamp may put any certificates, answers and lists under a new one; also spoilt ones."""
+    asked, expected = spoilt
+    said, _ = page.evaluate(RUN, asked)
+    wrong = [
+        (no, one[:2], wanted) for no, (one, wanted) in enumerate(zip(said, expected, strict=True)) if one[:2] != wanted
+    ]
+
+    assert wrong == []
+    assert {word for word, _ in expected} >= {"valid", "unknown"}

@@ -308,6 +308,13 @@ def _others(it):
         writer = IncrementalPdfFileWriter(io.BytesIO(theirs))
         attack(writer)
         keep(f"unsigned-{plain}", other_world.written(writer))
+    packed_sealed = other_world.signed(other_world.packed_body(), who)
+    packed = other_world.stamped(packed_sealed, who)
+    keep("packed", packed, VALID)
+    for attack in strangers.OWN:
+        plain = attack.__name__.strip("_").replace("_", "-")
+        keep(f"packed-stripped-{plain}", other_world.stamped(packed_sealed, who, attack=attack))
+        keep(f"packed-behind-{plain}", other_world.stamped(packed, who, attack=attack))
     keep("stripped-to-the-notary", other_world.stamped(theirs[: foreign.read(theirs, "").notary.end], who))
     for name, policies in (("roles-swapped", (OFFICE, NOTARY)), ("half-a-role", (NOTARY, other_world.POLICIES[1]))):
         mixed = other_world.other(policies)

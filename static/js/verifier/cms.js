@@ -35,7 +35,7 @@ export function hashOf(algorithm) {
   const first = algorithm.first();
   const name = HASHES[first.key];
   const spellings = [sequence(first.raw), sequence(first.raw, NULLS)];
-  if (!name || !spellings.some((one) => der.equal(one, algorithm.raw))) throw new BadContainer("digest is not accepted");
+  if (!name || first.tag !== der.OID || !spellings.some((one) => der.equal(one, algorithm.raw))) throw new BadContainer("digest is not accepted");
   return name;
 }
 

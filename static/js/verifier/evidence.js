@@ -1,7 +1,7 @@
 // Was a certificate good at a point in time? By OCSP answers and lists that the file keeps (RFC 6960, RFC 5280 5).
 // The twin of signing/evidence.py.
 import * as der from "./der.js";
-import { ALGORITHMS, digest, signedWith } from "./keys.js";
+import { digest, hashOf, signedWith } from "./keys.js";
 import { signedBy } from "./path.js";
 import { Name, NO_CHECK, extensionsOf, load, timeOf } from "./x509.js";
 
@@ -72,6 +72,7 @@ async function ocspWord(raw, one, issuer, others) {
   const [kind, held] = bytes.the(der.SEQUENCE).children(der.OID, der.OCTETS);
   if (kind.key !== BASIC) throw new BadEvidence("no basic answer");
   const [signed, algorithm, value, carried] = der.read(held.body).list();
+  if (value.tag !== der.BIT_STRING || value.body[0] !== 0) throw new BadEvidence("a signature that is no whole number of bytes");
   const parts = signed.list();
   if (parts[0].tag === 0xa0) parts.shift();
   const [responder, produced, answers] = parts;
@@ -91,7 +92,8 @@ async function ocspWord(raw, one, issuer, others) {
   if (ends === null || begins.time() > ends) throw new BadEvidence("does not say until when it holds");
   const answer = {
     responder, signed: signed.raw, algorithm, signature: value.body.subarray(1), produced: produced.time(),
-    certificates: carried ? carried.the(der.SEQUENCE).list().map((node) => load(node.raw)) : [],
+    // nothing signs these: one that is damaged vouches for nobody, but makes no answer worthless either
+    certificates: carried ? certificates(carried.the(der.SEQUENCE).list().map((node) => node.raw)) : [],
   };
   await checkResponder(answer, issuer, others);
   const revoked = said.tag === REVOKED ? said.list()[0].time() : null;
@@ -109,7 +111,7 @@ async function checkResponder(answer, issuer, others) {
       if (!one.extensions.has(NO_CHECK) || !(await signedBy(one, issuer))) continue;
       if (!one.uses.has(OCSP_SIGNING) || answer.produced < one.begin || answer.produced > one.end) continue;
     }
-    const hash = ALGORITHMS[answer.algorithm.first().key];
+    const hash = hashOf(answer.algorithm);
     if (hash && one.key.kind && (await one.key.verifies(answer.signature, answer.signed, hash))) return;
   }
   throw new BadEvidence("not signed by who may speak for the issuer");

@@ -16,7 +16,7 @@ const onlyKeys = (held, keys) => [...held.keys()].every((key) => keys.includes(k
 // As in shape.js, for whatever writer. `why`: what our own layout had against it.
 export function read(data, why) {
   return strictly(async () => {
-    const file = pdf.read(data);
+    const file = await pdf.read(data, true);
     const form = file.get(need(file.catalogue(), "AcroForm"));
     const fields = need_list(file.get(need(form, "Fields"))).map((one) => file.get(one));
     const names = fields.map((one) => need(one, "T")).map((one) => (one instanceof Text ? one.bytes : null));
@@ -121,12 +121,13 @@ export function checkChanges(shape) {
     const fields = file.get(need(file.get(need(file.catalogue(), "AcroForm")), "Fields"));
     const stamps = new Map(shape.stamps.map((one, no) => [homeOf(file, one.ref), [one, fields[2 + no]]]));
     for (let revision = shape.certified + 1; revision <= file.last; revision++) {
+      if (file.revisions[revision].inside.size) throw changed("objects in a stream");
       checkTrailer(file, revision);
       checkLists(file, revision);
       const held = file.catalogue(revision).get("DSS");
       const may = [[file.root, ["DSS"]]];
       if (held instanceof Ref) may.push([held, [...DSS_LISTS, "VRI"]]);
-      const hanging = reached(file, held, revision);
+      const hanging = reached(file, held, revision).add(file.revisions[revision].own);
       if (revision === shape.sealed) {
         checkOld(file, revision, [...may, [fields[1], ["V", "AP"]]], hanging);
       } else if (stamps.has(revision)) {

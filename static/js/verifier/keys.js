@@ -10,7 +10,7 @@ const EC_KEY = der.oid("1.2.840.10045.2.1"), RSA_KEY = der.oid("1.2.840.113549.1
 const WEB = { sha1: "SHA-1", sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
 
 // What certificates, answers and lists may be signed with: object identifier -> digest.
-export const ALGORITHMS = {
+const ALGORITHMS = {
   [der.oid("1.2.840.10045.4.3.2")]: "sha256",
   [der.oid("1.2.840.10045.4.3.3")]: "sha384",
   [der.oid("1.2.840.10045.4.3.4")]: "sha512",
@@ -83,10 +83,16 @@ export class PublicKey {
   }
 }
 
+// The digest of an AlgorithmIdentifier for signatures, whose parameters are absent or NULL.
+export function hashOf(algorithm) {
+  const [name, ...more] = algorithm.list();
+  const spelt = more.length === 0 || (more.length === 1 && der.hex(more[0].raw) === "0500");
+  return name?.tag === der.OID && spelt ? ALGORITHMS[name.key] : undefined;
+}
+
 // Whether the algorithm of a certificate, an answer or a list fits the key, and the arithmetic holds.
 export async function signedWith(key, algorithm, signature, signed) {
-  const [name] = algorithm.list();
-  const hash = ALGORITHMS[name.key];
-  if (!hash || (key.kind === "rsa") !== RSA_ALGORITHMS.has(name.key)) return false;
+  const hash = hashOf(algorithm);
+  if (!hash || (key.kind === "rsa") !== RSA_ALGORITHMS.has(algorithm.first().key)) return false;
   return Boolean(key.kind) && key.verifies(signature, signed, hash);
 }

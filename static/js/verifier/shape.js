@@ -2,7 +2,7 @@
 // The twin of signing/shape.py.
 import * as der from "./der.js";
 import * as pdf from "./pdf.js";
-import { BadPdf, Ref, Stream, count, need, need_list, refers, same, says } from "./pdfvalue.js";
+import { BadPdf, Ref, Stream, Text, count, need, need_list, refers, same, says } from "./pdfvalue.js";
 import { Refused } from "./verdict.js";
 
 export const NOTARY_FIELD = "NotarySig", OFFICE_FIELD = "OfficeSeal", STAMP_FIELD = "DocumentStamp";
@@ -28,8 +28,8 @@ export async function strictly(act, otherwise) {
 
 // Everything but what later revisions change, which `checkChanges` sees to.
 export function read(data) {
-  return strictly(() => {
-    const file = pdf.read(data);
+  return strictly(async () => {
+    const file = await pdf.read(data);
     const stamps = file.revisions.length - 1 - SEALED;
     if (stamps < 1) throw other(`${file.revisions.length} revisions`);
     const names = [NOTARY_FIELD, OFFICE_FIELD, ...Array.from({ length: stamps }, (_, no) => stampField(no))];
@@ -73,8 +73,9 @@ export function signedIn(file, field, revision, stamp) {
   if (!says(need(value, "Contents"), der.latin(raw))) throw other("two readings of one container");
   const stop = der.endOf(raw);
   if (raw.subarray(stop).some((byte) => byte)) throw new Refused("shape.padding");
+  if (!(need(field, "T") instanceof Text)) throw new BadPdf("a name that is none");
   return {
-    field: need(field, "T"), ref, der: raw.subarray(0, stop), end: second + length,
+    ref, der: raw.subarray(0, stop), end: second + length,
     pieces: [file.bytes.subarray(0, first), file.bytes.subarray(second, second + length)],
   };
 }
@@ -150,6 +151,7 @@ export function writtenHere(file) {
   if (!file.text.startsWith("%PDF-1.7\n")) return false;
   try {
     const begun = file.upTo(CERTIFIED);
+    if (begun.revisions.some((one) => one.own)) return false;
     const ref = need(begun.catalogue(), "AcroForm");
     const form = begun.get(ref);
     const fields = need_list(need(form, "Fields"));
