@@ -203,7 +203,7 @@ def away(world, seen, monkeypatch, posts, gets):
     import notary.app
     from notary.office import limits
 
-    deed, single = world.held[0], posts[0]
+    deed = world.held[0]
     monkeypatch.setattr(notary.app, "LARGEST_DEED", 1000)
     world.app.config["MAX_CONTENT_LENGTH"] = 1000
     for path in posts[:2]:
