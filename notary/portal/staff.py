@@ -23,7 +23,7 @@ from webauthn.helpers.structs import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import ledger
+from notary import ledger, words
 from notary.errors import BadInput, NotAllowed, NotFound
 from notary.ledger import Actor
 from notary.lifecycle import STAFF, Role
@@ -283,7 +283,8 @@ def key_alarms(db: Session, role: Role) -> list[tuple[str, bool]]:
     """(words, whether it is over) of every certificate and list that ends soon, for those who can have it changed."""
     if role not in (Role.OPERATOR, Role.ADMIN):
         return []
-    now, names = parts().clock(), {str(one.id): one.name for one in db.scalars(sa.select(Person))}
+    now, english = parts().clock(), words.chosen_locale() == "en"
+    names = {str(one.id): one.name_en if english else one.name for one in db.scalars(sa.select(Person))}
     return [
         (keeping.alarm_words(one, now, names.get(one.item.who, "")), one.item.ends <= now) for one in keeping.alarms(db)
     ]
