@@ -26,7 +26,10 @@ from notary.models import Event
 from notary.parts import Parts
 from notary.seal.client import Standing
 from notary.seal.refusals import SealDown, SealError
+from signing import trustbundle
 from signing.keyfile import write_whole
+from signing.stamp import clock
+from signing.trust import Trust
 
 log = logging.getLogger(__name__)
 THRESHOLDS = (60, 30, 7, 0)
@@ -212,6 +215,17 @@ def publish(parts: Parts, standing: Standing, *, changed: bool) -> None:
     with parts.db.begin() as db:
         ledger.append(db, "trust.published", SYSTEM, parts.clock(), sha256=hashlib.sha256(made).hexdigest())
     write_whole(where / BUNDLE, made, 0o644)
+
+
+def known(parts: Parts, trust: Trust) -> trustbundle.Known | None:
+    """The bundle that stands here, for the office's own verifier; None where there is none that it believes."""
+    try:
+        return trustbundle.read((folder(parts) / BUNDLE).read_bytes(), trust, clock())
+    except OSError:
+        return None
+    except trustbundle.BadBundle as wrong:
+        log.error("the trust bundle under pki/ is not believed: %s", wrong)
+        return None
 
 
 def _old(parts: Parts) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
 from notary.models import Bank, Case, Deed, Delivery, Number, Office, Person, Review, Standing, Verification
-from notary.office import filing, limits, renewing
+from notary.office import filing, keeping, limits, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
 from signing.verify import Trust, examine, verify
@@ -75,7 +75,8 @@ def by_file(
     limits.count(db, "upload", address, now)
     deed = renewing.with_hash(db, hashlib.sha256(data).hexdigest())
     judge = verify if deed is None else examine
-    machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
+    trust = Trust.from_pem(parts.seal.public().trust_pem)
+    machine = judge(data, trust, known=keeping.known(parts, trust))
     if deed is not None:
         return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, "verify", address, now)

@@ -193,6 +193,10 @@ def test_bundle_and_lists_are_published_daily_and_after_a_change_and_logged_befo
     assert published[-1][1] == {"sha256": hashlib.sha256(raw).hexdigest()}
     assert trustbundle.read(raw, trust, clock()).made_at == clock()
 
+    (where / "trust.bundle").write_bytes(raw[:-9])
+    assert keeping.known(office, trust) is None
+    (where / "trust.bundle").write_bytes(raw)
+
     anybody = create_app(office).test_client()
     assert anybody.get("/pki/trust.bundle").data == raw
     for name, kind in (("root.crl", "application/pkix-crl"), ("issuing.crl", "application/pkix-crl")):
