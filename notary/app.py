@@ -97,6 +97,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         log,
         many,
         papers,
+        pki,
         public,
         ratings,
         recordings,
@@ -110,7 +111,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     for blueprint in (
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
-        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, many.many, bank.bank, log.public_log,
+        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, many.many, bank.bank, log.public_log, pki.pki,
         room.room, console.console,
     ):  # fmt: skip
         app.register_blueprint(blueprint)

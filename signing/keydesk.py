@@ -41,6 +41,7 @@ def add(verbs: Any) -> None:
     v.add_argument("--serial", type=lambda t: int(t, 16), help="hexadecimal; else the key that signs now")
     v.add_argument("--reason", choices=tuple(REASONS), required=True)
     v.add_argument("--lost-since", type=_day, metavar="TIME", help="the key may have been another's since then")
+    _verb(verbs, "list", "the issuing authority's revocation list anew, for another year")
     b = _verb(verbs, "trust-bundle", "what the office knows today, signed, for who verifies offline")
     b.add_argument(
         "--log", action="append", default=[], metavar="VKEY", help="verifier keys: the log's, then its witnesses'"
@@ -174,6 +175,14 @@ def _revoke(args: Any) -> int:
     return 0
 
 
+def _list(args: Any) -> int:
+    from signing import keys
+
+    keys.renew_list(args.keys, passphrase(args), datetime.now(UTC))
+    print(f"{args.keys / 'issuing.crl'}: good for another year")
+    return 0
+
+
 def _trust_bundle(args: Any) -> int:
     import hashlib
 
@@ -269,6 +278,7 @@ ACTS: dict[str, Callable[[Any], int]] = {
         "rotate": _rotate,
         "retire": _retire,
         "revoke": _revoke,
+        "list": _list,
         "trust-bundle": _trust_bundle,
         "ceremony": _ceremony,
         "root": _root,

@@ -40,7 +40,7 @@ def document_stamps(case: Case) -> str:
     if case.times != sorted(case.times):
         raise Refused("stamp.order")
     case.kept = tuple(zip(case.shape.kept, case.times, strict=True))
-    if case.known is not None:  # what was learnt since; it can only take away
+    if case.known is not None:  # what was learnt since
         case.kept = (*case.kept, (case.known.evidence, case.known.made_at))
     for stamp, after in pairwise(case.stamps):
         _check_unit(case, stamp, after.time, "document-stamp")

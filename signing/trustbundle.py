@@ -1,7 +1,8 @@
 """What an office knew of its keys on a day, signed: lists, certificates, log keys, and until when each algorithm is good.
 
-A deed proves itself as of its last stamp; a bundle tells who verifies offline what happened since. It can only take away: whatever
-it says, no file becomes valid by it. Its key is named by the root itself (`profile.TRUST`). See docs/formats/trust-bundle.md.
+A deed proves itself as of its last stamp; a bundle tells who verifies offline what happened since. Its lists and answers count only
+as the authorities' own signed words, so it may supply one that a file lacks, and otherwise it takes away. Its key is named by the
+root itself (`profile.TRUST`). See docs/formats/trust-bundle.md.
 """
 
 from __future__ import annotations

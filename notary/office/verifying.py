@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
 from notary.models import Bank, Case, Deed, Delivery, Notice, Number, Office, Person, Review, Standing, Verification
-from notary.office import filing, limits, noticing, renewing
+from notary.office import filing, keeping, limits, noticing, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
 from signing.verify import Trust, examine, verify
@@ -100,7 +100,8 @@ def by_file(
     sha256 = hashlib.sha256(data).hexdigest()
     deed = renewing.with_hash(db, sha256) or _about(db, sha256)
     judge = verify if deed is None else examine
-    machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
+    trust = Trust.from_pem(parts.seal.public().trust_pem)
+    machine = judge(data, trust, known=keeping.known(parts, trust))
     if deed is not None:
         return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, door, who, now)

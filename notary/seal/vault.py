@@ -42,7 +42,7 @@ from signing.keys import AttestKey, KeyEnded, Signer, Turns
 from signing.lint import lint
 from signing.note import Verifier
 from signing.path import Path as Chain
-from signing.stamp import NoStamp, Stamper
+from signing.stamp import NoStamp, Stamper, clock
 from signing.status import NoStatus, Status
 from signing.verify import Trust, examine
 from signing.wording import NOTICE
@@ -94,6 +94,8 @@ class Vault:
     console: Callable[[str], None]
     new_notary: Callable[[str, str, bytes | None], Turns]
     now: Callable[[], float] = time.time
+    moment: Callable[[], datetime] = clock
+    """At which certificates are judged: that of the time stamps. Only tests let the two clocks differ."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _codes: dict[str, act.PendingCode] = field(default_factory=dict)
     _code_times: dict[str, list[float]] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class Vault:
             self.journal.write("signing", self.now(), number=case.number, body=digest)
         with self._services_answer():
             deed = pades.seal(body, notary, office, self.stamper, self.status)
-        verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
+        verdict = examine(deed, Trust.from_pem(self.keys.root_pem), now=self.moment())
         if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
             raise SealError("the deed would not verify", (verdict.sentence["en"],))
         write_whole(kept, deed)  # before anybody sees it: one number, one deed, whatever dies next
@@ -158,7 +160,7 @@ class Vault:
     def _good(self, turns: Turns) -> Signer:
         """Whose turn it is now, for the whole of one deed. CertificateEnded."""
         try:
-            return turns.at(datetime.fromtimestamp(self.now(), UTC))
+            return turns.at(self.moment())
         except KeyEnded as wrong:
             raise CertificateEnded(problems=(str(wrong),)) from None
 
@@ -166,14 +168,14 @@ class Vault:
         """The same deed with one more archive stamp, checked before and after. No key of ours is used: that is why
         it needs no activation, and why it takes no turn behind those who sign."""
         trust = Trust.from_pem(self.keys.root_pem)
-        if (verdict := examine(deed, trust)).verdict != "valid":
+        if (verdict := examine(deed, trust, now=self.moment())).verdict != "valid":
             raise NotFit(problems=(verdict.sentence["en"],))
         with self._services_answer():
             try:
                 renewed = archive.renew(deed, trust.stamps, self.stamper, self.status)
             except BadBody as wrong:
                 raise NotFit(problems=(str(wrong),)) from None
-        if (verdict := examine(renewed, trust)).verdict != "valid":
+        if (verdict := examine(renewed, trust, now=self.moment())).verdict != "valid":
             raise SealError("the renewed deed would not verify", (verdict.sentence["en"],))
         return renewed
 
@@ -318,7 +320,7 @@ class Vault:
         if signer is None:
             raise BadRequest("the root named no key for trust bundles")
         named = (self.log_key, *witnesses) if self.log_key else witnesses
-        now = datetime.fromtimestamp(self.now(), UTC)
+        now = self.moment()
         certs = [one.cert for one in shown if one.cert != root]
         return trustbundle.make(root, signer, certs, known, named, self.keys.attest["trust-bundle"].sign, now)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from notary.seal import vault
 from notary.seal.refusals import BadRequest as BadRequest_
 from notary.seal.refusals import CertificateEnded, CertificateRevoked
 from signing import issued, places, rotation, trustbundle
@@ -40,6 +39,7 @@ class Dated(World):
         self.stamper = LocalStamper(unit, (self.root,), now=now)
         self.status = LocalStatus(replace(load(self.folder / "status", self.folder, b"pw"), now=now), now=now)
         super().open(test_keys)
+        self.vault.moment = now
 
     def now(self):
         return datetime.fromtimestamp(self.clock(), UTC)
@@ -74,9 +74,8 @@ def authority(tmp_path_factory):
 
 
 @pytest.fixture
-def world(tmp_path, authority, monkeypatch):
+def world(tmp_path, authority):
     made = Dated(tmp_path / "keys", authority)
-    monkeypatch.setattr(vault, "examine", lambda deed, trust: examine(deed, trust, now=made.now()))
     made.go(600)
     yield made
     made.close()

@@ -230,5 +230,9 @@ def test_rotate_revoke_and_retire_by_their_commands(tmp_path, capsys):
     assert new.public_key() != lost.public_key()
     assert issued.read(folder)[new.serial_number] is None
     assert [p.stem for p in (folder / "former").iterdir()] == [lost.fingerprint(hashes.SHA256()).hex()]
+    assert not run("list", "--keys", folder, *with_words)
+    assert x509.load_der_x509_crl((folder / "issuing.crl").read_bytes()).get_revoked_certificate_by_serial_number(
+        lost.serial_number
+    )
     assert run("revoke", *whose, "--serial", "abc", "--reason", "superseded", *with_words) == 1
     assert "no such certificate" in capsys.readouterr().err
