@@ -95,7 +95,9 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         here,
         issuing,
         log,
+        many,
         papers,
+        pki,
         public,
         ratings,
         recordings,
@@ -109,12 +111,12 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     for blueprint in (
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
-        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, bank.bank, log.public_log,
+        reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, many.many, bank.bank, log.public_log, pki.pki,
         room.room, console.console,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
     # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.
-    for free in (bank.bank, verify.verify, copies.by_link):
+    for free in (bank.bank, verify.verify, many.many, copies.by_link):
         guarded.exempt(free)
     app.security_schemes = describing.SCHEMES
     app.servers = [{"url": app.extensions["parts"].settings.base_url}]
@@ -124,7 +126,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
 
 def _allow_deeds() -> None:
     """A deed to be verified may be larger than any paper that is handed in; set before anything reads the form."""
-    if request.endpoint in ("verify.ask", "bank.verify"):
+    if request.endpoint in ("verify.ask", "many.ask", "bank.verify"):
         request.max_content_length = LARGEST_DEED
 
 

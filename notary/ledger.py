@@ -33,8 +33,10 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "number.voided": ("number",),
     "case.void": ("number",),
     "recording.sealed": ("manifest",),
-    "key.made": ("fingerprint",),
-    "key.retired": ("fingerprint",),
+    "key.ceremony": ("sha256",),
+    "key.made": ("fingerprint", "use"),
+    "key.retired": ("fingerprint", "use"),
+    "key.revoked": ("fingerprint", "use", "since", "reason"),
     "trust.published": ("sha256",),
 }
 """Lines whose kind and fields the public log shows; a test holds that none of them can name a person."""

@@ -62,6 +62,8 @@ class Settings:
     """STAMP_URLS: RFC 3161 services, comma between; empty means the built-in test service."""
     log_witnesses: tuple[str, ...] = ()
     """LOG_WITNESSES: addresses of witnesses of the public log (C2SP tlog-witness), comma between."""
+    log_witness_keys: tuple[str, ...] = ()
+    """LOG_WITNESS_KEYS: their verifier keys, comma between, as they stand in the trust bundle."""
     log_quorum: int = 0
     """LOG_QUORUM: how many of them must sign before a checkpoint is published, 0 to 16."""
     status_urls: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ class Settings:
             messenger_url=env.get("MESSENGER_URL", ""),
             stamp_urls=tuple(u for u in env.get("STAMP_URLS", "").split(",") if u),
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
+            log_witness_keys=tuple(k for k in env.get("LOG_WITNESS_KEYS", "").split(",") if k),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
             trusted_proxies=_addresses(env.get("TRUSTED_PROXIES", "")),
             proxy_secret=_long_enough("PROXY_SECRET", values["PROXY_SECRET"], 16),

@@ -8,6 +8,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     v.add_argument("file", type=Path)
     v.add_argument("--trust", type=Path, metavar="ROOT.pem", help="first certificate: root of the office")
     v.add_argument("--bundle", type=Path, metavar="B", help="evidence zip that came with the deed")
+    v.add_argument("--trust-bundle", type=Path, metavar="FILE", help="what the office knew on a later day")
+    v.add_argument("--newer-than", type=Path, metavar="FILE", help="a trust bundle of before: an older one is refused")
     v.add_argument("--json", action="store_true")
     s = verbs.add_parser("sign", help="facts in, deed out, with a throw-away authority")
     s.add_argument("facts", type=Path, metavar="IN.json")
@@ -83,7 +86,22 @@ def _verify(args: Any) -> int:
     except BadTrust as wrong:
         print(f"{args.trust}: {wrong}", file=sys.stderr)
         return USAGE
-    verdict = verify(data, trust, bundle=bundle)
+    known = None
+    if args.trust_bundle:
+        from signing import trustbundle
+
+        try:
+            if trust is None:
+                raise trustbundle.BadBundle("a trust bundle is believed by a root: give --trust too")
+            now = datetime.now(UTC)
+            before = trustbundle.read(args.newer_than.read_bytes(), trust, now) if args.newer_than else None
+            known = trustbundle.read(
+                args.trust_bundle.read_bytes(), trust, now, newer_than=before.made_at if before else None
+            )
+        except trustbundle.BadBundle as wrong:
+            print(f"{args.trust_bundle}: {wrong}", file=sys.stderr)
+            return USAGE
+    verdict = verify(data, trust, bundle=bundle, known=known)
     if args.json:
         print(json.dumps(verdict.json(), ensure_ascii=False, indent=1))
         return verdict.exit_code
@@ -152,8 +170,6 @@ def _serve(door: ThreadingHTTPServer) -> int:
 
 
 def _monitor(args: Any) -> int:
-    from datetime import UTC, datetime
-
     from signing.monitor import Seen, look
     from signing.note import BadNote, Verifier
 

@@ -12,6 +12,7 @@ from signing import evidence
 from signing.shape import Shape
 from signing.token import Token
 from signing.trust import Trust
+from signing.trustbundle import Known
 from signing.verdict import Remark, Signature, remark
 
 
@@ -24,6 +25,7 @@ class Case:
     trust: Trust | None
     now: datetime
     bundle: bytes | None
+    known: Known | None = None
     shape: Shape = field(init=False)
     roots: Trust = field(init=False)
     ours: bool = True

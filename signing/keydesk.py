@@ -41,6 +41,12 @@ def add(verbs: Any) -> None:
     v.add_argument("--serial", type=lambda t: int(t, 16), help="hexadecimal; else the key that signs now")
     v.add_argument("--reason", choices=tuple(REASONS), required=True)
     v.add_argument("--lost-since", type=_day, metavar="TIME", help="the key may have been another's since then")
+    _verb(verbs, "list", "the issuing authority's revocation list anew, for another year")
+    b = _verb(verbs, "trust-bundle", "what the office knows today, signed, for who verifies offline")
+    b.add_argument(
+        "--log", action="append", default=[], metavar="VKEY", help="verifier keys: the log's, then its witnesses'"
+    )
+    b.add_argument("--out", type=Path, required=True, metavar="FILE")
     c = verbs.add_parser("ceremony", help="make an office's authority before witnesses, with a transcript")
     c.add_argument("folder", type=Path, metavar="FOLDER", help="root/, shares/ and keys/ are made in it")
     c.add_argument("--office", required=True, metavar="NAME")
@@ -169,6 +175,32 @@ def _revoke(args: Any) -> int:
     return 0
 
 
+def _list(args: Any) -> int:
+    from signing import keys
+
+    keys.renew_list(args.keys, passphrase(args), datetime.now(UTC))
+    print(f"{args.keys / 'issuing.crl'}: good for another year")
+    return 0
+
+
+def _trust_bundle(args: Any) -> int:
+    import hashlib
+
+    from signing import keys, trustbundle
+    from signing.evidence import Evidence
+    from signing.keyfile import write_whole
+    from signing.places import chain_in, places
+
+    key = keys.load_attest(args.keys, passphrase(args))["trust-bundle"]
+    signer, root = chain_in(args.keys / "attest" / "trust-bundle.pem")
+    known = Evidence(crls=tuple((args.keys / f"{name}.crl").read_bytes() for name in ("root", "issuing")))
+    held = [cert for where in places(args.keys) for path in where.held for cert in chain_in(path)[:-1]]
+    made = trustbundle.make(root, signer, dict.fromkeys(held), known, args.log, key.sign, datetime.now(UTC))
+    write_whole(args.out, made, 0o644)
+    print(f"{args.out}: {len(made)} bytes, SHA-256 {hashlib.sha256(made).hexdigest()}")
+    return 0
+
+
 def _ceremony(args: Any) -> int:
     from signing import ceremony, kinds
 
@@ -243,6 +275,11 @@ ACTS: dict[str, Callable[[Any], int]] = {
         "request": _request,
         "issue": _issue,
         "install": _install,
+        "rotate": _rotate,
+        "retire": _retire,
+        "revoke": _revoke,
+        "list": _list,
+        "trust-bundle": _trust_bundle,
         "ceremony": _ceremony,
         "root": _root,
     }.items()

@@ -233,6 +233,12 @@ def complete_status(
     issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), now)
 
 
+def renew_list(folder: Path, passphrase: bytes, now: datetime) -> None:
+    """The issuing authority's list anew; the root's is its custodians' (`ceremony.new_list`)."""
+    issuing_key, chain = read_key(folder / "issuing.pem", passphrase)
+    issued.write_list(folder / "issuing.crl", chain[0], issuing_key, issued.read(folder), now, always=True)
+
+
 def certify_trust(
     folder: Path, passphrase: bytes, root: x509.Certificate, root_key: Any, now: datetime, days: int
 ) -> None:

@@ -40,11 +40,14 @@ def document_stamps(case: Case) -> str:
     if case.times != sorted(case.times):
         raise Refused("stamp.order")
     case.kept = tuple(zip(case.shape.kept, case.times, strict=True))
+    if case.known is not None:  # what was learnt since
+        case.kept = (*case.kept, (case.known.evidence, case.known.made_at))
     for stamp, after in pairwise(case.stamps):
         _check_unit(case, stamp, after.time, "document-stamp")
     # of the last one nothing newer is known than what it covers: good as of then, and not expired by now
     _check_unit(case, case.stamps[-1], case.stamps[-1].time, "last-stamp")
     _check_valid(case.stamps[-1], case.now, "last-stamp")
+    _check_sunset(case, case.stamps[-1].signer, case.now, "last-stamp", late=True)
     return ", ".join(map(utc, case.times))
 
 
@@ -67,7 +70,15 @@ def _token(case: Case, raw: bytes, digest: bytes, what: str) -> Token:
 def _check_unit(case: Case, one: Token, at: datetime, what: str) -> None:
     """Somebody had the stamp at `at`: then its unit must still have been good."""
     _check_valid(one, at, what)
+    _check_sunset(case, one.signer, at, what, late=True)
     _check_status(case, one.path, at, f"{what}-unit")
+
+
+def _check_sunset(case: Case, cert: x509.Certificate, at: datetime, who: str, *, late: bool) -> None:
+    """`late`: a stamp that was to be renewed before its algorithm ended; a signature made after the end never holds."""
+    ended = case.known.ended(cert, at) if case.known is not None else None
+    if ended is not None:
+        raise Refused("algorithm.ended" if late else "algorithm.over", who=who, why=ended)
 
 
 def _check_valid(one: Token, at: datetime, what: str) -> None:
@@ -123,6 +134,7 @@ def _signature(case: Case, one: Signed, role: str, plain: Any) -> str:
     print_ = held.leaf.fingerprint(hashes.SHA256()).hex()
     issuer = attribute(held.leaf.issuer, NameOID.COMMON_NAME)
     case.signers.append(Signature(plain, said, issuer, print_, utc(got.time)))
+    _check_sunset(case, held.leaf, got.time, plain, late=False)
     _check_status(case, chain, got.time, plain)
     _check_unit(case, got, case.stamps[0].time, f"{plain}-stamp")
     return f"{said}, {utc(got.time)}"

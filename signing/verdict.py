@@ -88,7 +88,8 @@ class Verdict:
 
     `kind`: deed, or the notice (correction, revocation) about the deed whose number is `concerns`.
     `stamped_at`: the notary's time stamp. `archived_at`: the last document stamp; it is renewed about once a year.
-    `known_at`: when the last word on a certificate was given that this rests on; later news is not in the file.
+    `known_at`: when the last word on a certificate was given that this rests on, or the date of the trust bundle that was
+    given; later news is not in them.
     """
 
     verdict: Word
@@ -129,8 +130,10 @@ def from_json(data: Mapping[str, Any]) -> Verdict:
     return Verdict(**plain)
 
 
-def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dict[str, str]:
-    """The answer first, for somebody at a counter."""
+def sentence(
+    word: Word, reason: Reason | None, found: Mapping[str, Any], known_at: str | None = None
+) -> dict[str, str]:
+    """The answer first, for somebody at a counter. `known_at`: date of the trust bundle that was given."""
     said = WORDS["sentences"]
 
     def words(lang: str) -> str:
@@ -139,6 +142,8 @@ def sentence(word: Word, reason: Reason | None, found: Mapping[str, Any]) -> dic
             return str(said[word][lang].format(reason=getattr(reason, lang)))
         kind = str(found.get("kind", "valid-without-facts"))
         first = said[kind][lang].format(**found) + (said["test"][lang] if found.get("test") else "")
+        if known_at is not None:
+            first = said["as-known"][lang].format(first=first.removeprefix("Valid: "), on=known_at[:10])
         return str(first + said["alone" if kind in ("deed", "valid-without-facts") else "unchanged"][lang])
 
     return {lang: words(lang) for lang in ("zh", "en")}

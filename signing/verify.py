@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from signing.case import Case, utc
 from signing.steps import ACTS
 from signing.trust import BadTrust, Trust
+from signing.trustbundle import Known
 from signing.verdict import STEPS, Outcome, Reason, Refused, Step, Verdict, Word, sentence
 from signing.verdict import reason as worded
 
@@ -22,17 +23,22 @@ LARGEST = 30_000_000
 
 
 def verify(
-    data: bytes, trust: Trust | None = None, *, bundle: bytes | None = None, now: datetime | None = None
+    data: bytes,
+    trust: Trust | None = None,
+    *,
+    bundle: bytes | None = None,
+    now: datetime | None = None,
+    known: Known | None = None,
 ) -> Verdict:
     """The verdict on one file, by the file alone, with the second opinion where pyHanko is installed.
 
     `trust` None: never valid, only not invalid. `bundle`: the evidence zip that came with it. `now`: aware, for
-    tests. The second opinion costs about two seconds, most of it the start of the child.
+    tests. `known`: a believed trust bundle (`trustbundle.read`). The second opinion costs about two seconds, most of it the start of the child.
     """
     from signing import second
 
     now = now or datetime.now(UTC)
-    ours = examine(data, trust, bundle=bundle, now=now)
+    ours = examine(data, trust, bundle=bundle, now=now, known=known)
     if ours.verdict != "valid" or trust is None or not second.installed():
         return ours
     assert ours.archived_at is not None
@@ -46,13 +52,18 @@ def verify(
 
 
 def examine(
-    data: bytes, trust: Trust | None = None, *, bundle: bytes | None = None, now: datetime | None = None
+    data: bytes,
+    trust: Trust | None = None,
+    *,
+    bundle: bytes | None = None,
+    now: datetime | None = None,
+    known: Known | None = None,
 ) -> Verdict:
     """Our own rules. Linear in the size of the file. Raises nothing but MemoryError."""
     now = now or datetime.now(UTC)
     if len(data) > LARGEST:
         return _broken(data, now, worded("file.size"))
-    case = Case(data, trust, now, bundle)
+    case = Case(data, trust, now, bundle, known)
     steps: list[Step] = []
     reason: Reason | None = None
     word: Word = "valid"
@@ -81,9 +92,10 @@ def examine(
     if word == "valid" and trust is None:
         word = "unknown"
         reason = worded("trust.not-given")
+    told = _as_known(case) if word == "valid" else None
     return Verdict(
         verdict=word,
-        sentence=sentence(word, reason, case.found),
+        sentence=sentence(word, reason, case.found, told),
         reasons=(reason,) if reason else (),
         steps=tuple(steps),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -93,9 +105,16 @@ def examine(
         remarks=tuple(case.remarks) if word != "invalid" else (),
         stamped_at=utc(case.times[0]) if case.times and word != "invalid" else None,
         archived_at=utc(case.times[-1]) if case.stamps and word != "invalid" else None,
-        known_at=utc(min(case.words)) if case.words and word == "valid" else None,
+        known_at=told or (utc(min(case.words)) if case.words and word == "valid" else None),
         **(case.found if word != "invalid" else {}),
     )
+
+
+def _as_known(case: Case) -> str | None:
+    """The trust bundle's date, if it speaks of everybody on whom the verdict rests."""
+    if case.known is None or not all(case.known.covers(one.path[0]) for one in case.stamps):
+        return None
+    return utc(case.known.made_at) if all(map(case.known.covers, case.leaves)) else None
 
 
 def _broken(data: bytes, now: datetime, reason: Reason) -> Verdict:

@@ -139,6 +139,8 @@ class Delivery(Base):
     receipt: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
     received_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Since when the applicant lets this bank fetch the deed no more (PIPL art. 15)."""
     __table_args__ = (UniqueConstraint("case_id", "recipient"),)
 
 

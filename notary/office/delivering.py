@@ -21,7 +21,7 @@ from notary.errors import NotFound, NotPossible
 from notary.jobs import enqueue, job, pending
 from notary.ledger import SYSTEM, Actor
 from notary.lifecycle import Act, Need, State
-from notary.models import Bank, Case, Deed, Delivery, DeliveryState
+from notary.models import Bank, Case, Consent, ConsentKind, Deed, Delivery, DeliveryState
 from notary.office import doors, filing, messages
 from notary.office.needs import check
 from notary.office.step import advance
@@ -65,7 +65,7 @@ def deliver(parts: Parts, delivery_id: str) -> None:
     now = parts.clock()
     with parts.db() as db:
         row = db.get_one(Delivery, UUID(delivery_id))
-        if row.state in (DeliveryState.SENT, DeliveryState.RECEIVED):
+        if row.state in (DeliveryState.SENT, DeliveryState.RECEIVED) or row.ended_at is not None:
             return
         case = db.get_one(Case, row.case_id)
         deed = db.scalars(sa.select(Deed).where(Deed.case_id == case.id)).one()
@@ -247,11 +247,29 @@ def again(db: Session, case: Case, delivery_id: UUID, by: Actor, now: datetime) 
     row = db.get(Delivery, delivery_id, with_for_update=True)
     if row is None or row.case_id != case.id:
         raise NotFound
+    if row.ended_at is not None:
+        raise NotPossible(_("申请人不再让这家银行拿这份公证书。"))
     if row.state == DeliveryState.RECEIVED:
         raise NotPossible(_("对方已经收到了，不用再发。"))
     row.state, row.why = DeliveryState.WAITING, ""
     ledger.append(db, "delivery.again", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
     enqueue(db, "deliver-deed", delivery_id=str(row.id))
+
+
+def end_access(db: Session, case: Case, delivery_id: UUID, by: Actor, now: datetime) -> None:
+    """The applicant takes back the consent to a bank's copy: from now on it fetches nothing, and nothing more is sent.
+
+    What it has it has; that the deed is revoked it is still told. Raises NotFound, NotPossible.
+    """
+    row = db.get(Delivery, delivery_id, with_for_update=True)
+    if row is None or row.case_id != case.id or row.kind != "bank":
+        raise NotFound
+    if row.ended_at is not None:
+        raise NotPossible(_("已经停了。"))
+    row.ended_at = now
+    words = _("以后它不能再从我们这里取这份公证书，我们也不再送。已经拿到的收不回来；公证书被撤销时，我们仍会告诉它。")
+    db.add(Consent(case_id=case.id, kind=ConsentKind.RECIPIENT, about=row.recipient, given=False, words=words, at=now))
+    ledger.append(db, "delivery.ended", by, now, case_id=case.id, office_id=case.office_id, recipient=row.recipient)
 
 
 def goes_on(db: Session, row: Delivery) -> bool:
@@ -275,4 +293,4 @@ def deliveries_of(db: Session, case: Case) -> list[Delivery]:
 @check(Need.RECEIPTS)
 def everybody_has_it(db: Session, case: Case, _by: Actor) -> bool:
     rows = deliveries_of(db, case)
-    return bool(rows) and all(row.state == DeliveryState.RECEIVED for row in rows)
+    return bool(rows) and all(row.state == DeliveryState.RECEIVED or row.ended_at is not None for row in rows)

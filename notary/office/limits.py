@@ -17,7 +17,7 @@ from notary.models import Failure, Pace
 WINDOW = timedelta(minutes=30)
 ALLOWED = {
     "login": 5, "totp": 5, "code": 10, "send": 5, "link": 20, "status": 10, "verify": 20, "upload": 60,
-    "key": 20, "bank-verify": 1000, "bank-upload": 600,
+    "many": 30, "key": 20, "bank-verify": 1000, "bank-upload": 600,
 }  # fmt: skip
 """Failures (or sends) that one subject may have in a window."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -14,10 +15,13 @@ from sqlalchemy.orm import Session
 
 from notary.errors import Refusal
 from notary.models import Bank, Case, Deed, Delivery, Notice, Number, Office, Person, Review, Standing, Verification
-from notary.office import filing, limits, noticing, renewing
+from notary.office import filing, keeping, limits, noticing, renewing
 from notary.parts import Parts
 from signing.verdict import Verdict
 from signing.verify import Trust, examine, verify
+
+MOST_HASHES = 50
+"""Files that anybody may ask about at once. ours"""
 
 
 class NoMatch(Refusal):
@@ -96,7 +100,8 @@ def by_file(
     sha256 = hashlib.sha256(data).hexdigest()
     deed = renewing.with_hash(db, sha256) or _about(db, sha256)
     judge = verify if deed is None else examine
-    machine = judge(data, Trust.from_pem(parts.seal.public().trust_pem))
+    trust = Trust.from_pem(parts.seal.public().trust_pem)
+    machine = judge(data, trust, known=keeping.known(parts, trust))
     if deed is not None:
         return replace(_answer(db, deed, way, now, bank, machine.sha256), machine=machine.json())
     limits.count(db, door, who, now)
@@ -161,6 +166,19 @@ def notice_of(db: Session, code: str, notice_id: UUID, address: str, now: dateti
         db.commit()
         raise NoMatch
     return db.get_one(Case, deed.case_id), notice
+
+
+def by_hashes(db: Session, hashes: Sequence[str], address: str, now: datetime) -> list[Answer | None]:
+    """Up to MOST_HASHES fingerprints at once, None for one that nobody registered; counted as one request of many.
+
+    A fingerprint is 256 bits: nobody guesses one, so a miss is none of the misses that run out. Raises TooMany.
+    """
+    if len(hashes) > MOST_HASHES:
+        raise ValueError("too many at once")
+    limits.refuse_if_spent(db, "many", address, now)
+    limits.count(db, "many", address, now)
+    known = [(renewing.with_hash(db, sha256) or _about(db, sha256), sha256) for sha256 in hashes]
+    return [_answer(db, deed, "hash", now, None, sha256) if deed else None for deed, sha256 in known]
 
 
 def _answer(db: Session, deed: Deed, way: str, now: datetime, bank: Bank | None, sha256: str = "") -> Answer:

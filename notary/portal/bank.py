@@ -250,7 +250,7 @@ def events(query_data: EventsIn) -> Response:
             sa.select(Event, Deed)
             .join(Deed, Deed.case_id == Event.case_id)
             .join(Delivery, sa.and_(Delivery.case_id == Event.case_id, Delivery.bank_id == this_bank().id))
-            .where(Event.kind.in_(TOLD), Event.seq > query_data.after)
+            .where(Event.kind.in_(TOLD), Event.seq > query_data.after, Delivery.ended_at.is_(None))
             .order_by(Event.seq)
             .limit(MOST_EVENTS)
         ).all()
@@ -294,12 +294,12 @@ def revocations(query_data: EventsIn) -> Response:
 
 
 def own(db: Session, code: str) -> tuple[Deed, Delivery, Case]:
-    """A deed of this bank; another bank's is not told from one that does not exist. Raises NotFound."""
+    """A deed of this bank that its applicant lets it have; another bank's is not told from one that does not exist. Raises NotFound."""
     row = db.execute(
         sa.select(Deed, Delivery, Case)
         .join(Delivery, Delivery.case_id == Deed.case_id)
         .join(Case, Case.id == Deed.case_id)
-        .where(Deed.code == code.strip().upper(), Delivery.bank_id == this_bank().id)
+        .where(Deed.code == code.strip().upper(), Delivery.bank_id == this_bank().id, Delivery.ended_at.is_(None))
     ).one_or_none()
     if row is None:
         raise NotFound(_("没有送给贵行的这份公证书。"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from notary import ledger
@@ -68,6 +68,16 @@ def mine(case_id: UUID) -> str:
             verdict=verifying.word_of(deed) if deed else "", notices=noticing.sealed_of(db, deed) if deed else [], rated=_rated(db, case), rateable=case.state in AFTER_ISSUE,
             titles={one.key: one.title for one in filing.matter_of(case).recipients},
         )  # fmt: skip
+
+
+@copies.post("/my/<uuid:case_id>/deed/deliveries/<uuid:delivery_id>/end")
+@only(Role.APPLICANT)
+def end_access(case_id: UUID, delivery_id: UUID) -> AnyResponse:
+    """A bank fetches the deed no more (I05, PIPL art. 15)."""
+    with parts().db.begin() as db:
+        case = filing.own_case(db, case_id, actor().id)
+        delivering.end_access(db, case, delivery_id, actor(), parts().clock())
+    return redirect(url_for("copies.mine", case_id=case_id) + "#my-deliveries", 303)
 
 
 def _rated(db: sa.orm.Session, case: Case) -> set[str]:

@@ -22,6 +22,7 @@ from notary.office.needs import met
 from notary.portal.booking import both, place_name, zone_of
 from notary.portal.doors import actor, only, parts
 from notary.portal.papers import handed_out
+from notary.portal.staff import key_alarms
 from notary.portal.tasks import by_material
 from notary.rules import rules
 from notary.terms import need_words
@@ -45,8 +46,9 @@ def queue() -> str:
         names = {p.id: p.name for p in db.scalars(sa.select(Person).where(Person.office_id == me.office_id))}
         waiting = booking.waiting(db, me.office_id)
         slots = {one.id: booking.slot_of(db, one) for one in found if one.state == State.SCHEDULED}
+        told = key_alarms(db, me.role)
     return render_template(
-        "desk/queue.html", cases=found, parties=parties, names=names, waiting=waiting, slots=slots, me=me,
+        "desk/queue.html", cases=found, parties=parties, names=names, waiting=waiting, slots=slots, me=me, alarms=told,
         matters=rules().matters, today=calendar.today(now),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from notary.lifecycle import Role
-from notary.office import counting
+from notary.office import counting, keeping
 from notary.portal.doors import actor, only, parts
 
 figures = Blueprint("figures", __name__, url_prefix="/desk")
@@ -17,4 +17,5 @@ def today() -> str:
     me = actor()
     assert me.office_id is not None
     with parts().db() as db:
-        return render_template("desk/today.html", today=counting.today(db, me.office_id, parts().clock()))
+        found = counting.today(db, me.office_id, parts().clock())
+        return render_template("desk/today.html", today=found, alarms=len(keeping.alarms(db)))

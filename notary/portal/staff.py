@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import webauthn
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from webauthn.helpers import bytes_to_base64url
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
@@ -22,12 +23,12 @@ from webauthn.helpers.structs import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary import ledger
+from notary import ledger, words
 from notary.errors import BadInput, NotAllowed, NotFound
 from notary.ledger import Actor
 from notary.lifecycle import STAFF, Role
 from notary.models import Office, Passkey, Person, Recovery
-from notary.office import doors
+from notary.office import doors, keeping
 from notary.office import staff as people
 from notary.office.activating import words_of
 from notary.portal import passkeys as passkey
@@ -273,7 +274,20 @@ def _enrol_at_seal(me: Actor, given: dict[str, Any]) -> None:
 @only(STAFF)
 def home() -> AnyResponse | str:
     me = actor()
-    return render_template("staff/home.html", me=me, rooms=rooms_for(me.role))
+    with parts().db() as db:
+        told = key_alarms(db, me.role)
+    return render_template("staff/home.html", me=me, rooms=rooms_for(me.role), alarms=told)
+
+
+def key_alarms(db: Session, role: Role) -> list[tuple[str, bool]]:
+    """(words, whether it is over) of every certificate and list that ends soon, for those who can have it changed."""
+    if role not in (Role.OPERATOR, Role.ADMIN):
+        return []
+    now, english = parts().clock(), words.chosen_locale() == "en"
+    names = {str(one.id): one.name_en if english else one.name for one in db.scalars(sa.select(Person))}
+    return [
+        (keeping.alarm_words(one, now, names.get(one.item.who, "")), one.item.ends <= now) for one in keeping.alarms(db)
+    ]
 
 
 def rooms_for(role: Role) -> list[tuple[str, str, str]]:

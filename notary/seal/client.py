@@ -96,6 +96,10 @@ class SealClient:
         lists, answers = (tuple(map(base64.b64decode, said[name])) for name in ("lists", "answers"))
         return Standing(certificates, lists, answers, said["ceremony"])
 
+    def trust_bundle(self, witnesses: Sequence[str] = ()) -> bytes:
+        """What the office knows of its keys today, signed (`signing.trustbundle`)."""
+        return base64.b64decode(self._call(act="trust-bundle", witnesses=list(witnesses))["bundle"])
+
     def add_notary(self, notary_id: str, name: str, passphrase: str | None = None) -> None:
         """A signing key for a notary; the enrolment code appears on seal's console."""
         self._call(act="add-notary", person_id=notary_id, name=name, passphrase=passphrase)

@@ -94,6 +94,11 @@ def _standing(vault: Vault, _call: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _trust_bundle(vault: Vault, call: Mapping[str, Any]) -> dict[str, Any]:
+    witnesses = tuple(str(one)[:300] for one in call.get("witnesses", ())[:16])
+    return {"bundle": _b64(vault.trust_bundle(witnesses))}
+
+
 def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
@@ -131,6 +136,7 @@ ACTS: Mapping[str, Callable[[Vault, Mapping[str, Any]], dict[str, Any]]] = {
     "attest": _attest,
     "public": _public,
     "standing": _standing,
+    "trust-bundle": _trust_bundle,
     "enrol-begin": _begin,
     "enrol-finish": _finish,
     "passkeys": _passkeys,

@@ -34,14 +34,15 @@ from notary.seal.refusals import (
     StatusDown,
     TooMany,
 )
-from signing import archive, pades
+from signing import archive, pades, trustbundle
 from signing.body import BadBody, inside
 from signing.evidence import Evidence, Revoked
 from signing.keyfile import BadKeyFile, write_whole
 from signing.keys import AttestKey, KeyEnded, Signer, Turns
 from signing.lint import lint
+from signing.note import Verifier
 from signing.path import Path as Chain
-from signing.stamp import NoStamp, Stamper
+from signing.stamp import NoStamp, Stamper, clock
 from signing.status import NoStatus, Status
 from signing.verify import Trust, examine
 from signing.wording import NOTICE
@@ -93,6 +94,8 @@ class Vault:
     console: Callable[[str], None]
     new_notary: Callable[[str, str, bytes | None], Turns]
     now: Callable[[], float] = time.time
+    moment: Callable[[], datetime] = clock
+    """At which certificates are judged: that of the time stamps. Only tests let the two clocks differ."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _codes: dict[str, act.PendingCode] = field(default_factory=dict)
     _code_times: dict[str, list[float]] = field(default_factory=dict)
@@ -146,7 +149,7 @@ class Vault:
             self.journal.write("signing", self.now(), number=case.number, body=digest)
         with self._services_answer():
             deed = pades.seal(body, notary, office, self.stamper, self.status)
-        verdict = examine(deed, Trust.from_pem(self.keys.root_pem))
+        verdict = examine(deed, Trust.from_pem(self.keys.root_pem), now=self.moment())
         if verdict.verdict != "valid":  # an expired key, a root that does not belong to it: nothing leaves the house
             raise SealError("the deed would not verify", (verdict.sentence["en"],))
         write_whole(kept, deed)  # before anybody sees it: one number, one deed, whatever dies next
@@ -157,7 +160,7 @@ class Vault:
     def _good(self, turns: Turns) -> Signer:
         """Whose turn it is now, for the whole of one deed. CertificateEnded."""
         try:
-            return turns.at(datetime.fromtimestamp(self.now(), UTC))
+            return turns.at(self.moment())
         except KeyEnded as wrong:
             raise CertificateEnded(problems=(str(wrong),)) from None
 
@@ -165,14 +168,14 @@ class Vault:
         """The same deed with one more archive stamp, checked before and after. No key of ours is used: that is why
         it needs no activation, and why it takes no turn behind those who sign."""
         trust = Trust.from_pem(self.keys.root_pem)
-        if (verdict := examine(deed, trust)).verdict != "valid":
+        if (verdict := examine(deed, trust, now=self.moment())).verdict != "valid":
             raise NotFit(problems=(verdict.sentence["en"],))
         with self._services_answer():
             try:
                 renewed = archive.renew(deed, trust.stamps, self.stamper, self.status)
             except BadBody as wrong:
                 raise NotFit(problems=(str(wrong),)) from None
-        if (verdict := examine(renewed, trust)).verdict != "valid":
+        if (verdict := examine(renewed, trust, now=self.moment())).verdict != "valid":
             raise SealError("the renewed deed would not verify", (verdict.sentence["en"],))
         return renewed
 
@@ -289,7 +292,7 @@ class Vault:
     def attest(self, purpose: str, payload: bytes) -> tuple[bytes, str]:
         """Ed25519 over exactly `payload` -> (64 bytes, key id). These keys can never make a deed."""
         key = self.keys.attest.get(purpose)
-        if key is None:
+        if key is None or purpose == "trust-bundle":  # seal says by itself what it knows: `trust_bundle`
             raise BadRequest("no such purpose")
         return key.sign(payload), key.key_id
 
@@ -308,6 +311,23 @@ class Vault:
         known = self.status.news(paths).with_(self.status.lists(paths))
         once = {one.cert: one for one in reversed(shown)}
         return [*reversed(once.values())], known
+
+    def trust_bundle(self, witnesses: tuple[str, ...]) -> bytes:
+        """What seal itself knows today, signed; what a client gives are keys of witnesses alone."""
+        shown, known = self.standing()
+        root = x509.load_pem_x509_certificate(self.keys.root_pem)
+        signer = next((one.cert for one in shown if one.use == "trust"), None)
+        if signer is None:
+            raise BadRequest("the root named no key for trust bundles")
+        named = (self.log_key, *witnesses) if self.log_key else witnesses
+        now = self.moment()
+        certs = [one.cert for one in shown if one.cert != root]
+        return trustbundle.make(root, signer, certs, known, named, self.keys.attest["trust-bundle"].sign, now)
+
+    @property
+    def log_key(self) -> str:
+        """The public log's verifier key: its name is where its files stand."""
+        return str(Verifier(self.people.origin.split("://")[-1] + "/log", self.keys.attest["checkpoint"].public))
 
     def add_notary(self, notary_id: str, name: str, passphrase: bytes | None) -> None:
         """A key for a notary. The enrolment code of the first passkey appears on seal's console only.

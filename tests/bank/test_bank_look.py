@@ -9,7 +9,7 @@ from tls_gate import Identity
 
 from notary.ledger import Actor
 from notary.lifecycle import Role
-from notary.models import Person
+from notary.models import Case, Delivery, Person
 from notary.office import banks, doors
 from tests.conftest import NOON
 from tests.looking import Looking, running_chromium, served
@@ -84,3 +84,22 @@ def test_the_admin_alone_registers_and_removes_a_certificate(world, guanli, tmp_
     other = Browser(world.app, token)
     assert other.form(f"{base}/certificates", **{f"pem-{world.bank_id}": pem}).status_code == 403
     assert by.role == Role.ADMIN
+
+
+@pytest.mark.req("L01", "I05", "I07")
+def test_an_applicant_can_see_who_asked_and_end_a_banks_access(world, chromium):
+    held = world.held[0]
+    with world.parts.db.begin() as db:
+        applicant = doors.applicant_of(db, "+8613800000001", NOON)
+        db.execute(sa.update(Case).where(Case.id == held.case_id).values(applicant_id=applicant.id))
+        alice = Browser(world.app, doors.open_login(db, NOON, applicant=applicant))
+    world.post("/verifications", json={"number": held.number, "code": held.code})
+    world.http.get(f"/v/{held.code}")
+    with served(world.app) as origin:
+        looking = Looking(chromium, origin)
+        looking.at("deed-mine-asked", f"/my/{held.case_id}/deed", alice.http, then=open_all)
+        with world.parts.db() as db:
+            row = db.scalars(sa.select(Delivery.id).where(Delivery.case_id == held.case_id)).one()
+        assert alice.form(f"/my/{held.case_id}/deed/deliveries/{row}/end").status_code == 303
+        looking.at("deed-mine-ended", f"/my/{held.case_id}/deed", alice.http)
+        looking.found_nothing()

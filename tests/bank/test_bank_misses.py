@@ -120,10 +120,7 @@ def test_a_scanned_code_a_hash_and_a_foreign_deed_miss_alike_too(world, monkeypa
     assert all_one({one: lambda one=one: world.post("/verifications", json={"sha256": one}) for one in hashes}) == 404
     other = {"X-API-Key": world.other_key}
     for path in ("", "/file", "/log-proof"):
-        theirs = {
-            one: lambda one=one, path=path: world.get(f"/deeds/{one}{path}", other)
-            for one in (*codes, world.held[0].code)
-        }
+        theirs = {one: lambda at=f"/deeds/{one}{path}": world.get(at, other) for one in (*codes, world.held[0].code)}
         assert all_one(theirs) == 404
     theirs = {one: lambda one=one: world.post(f"/deeds/{one}/receipt", other) for one in (*codes, world.held[0].code)}
     assert all_one(theirs) == 404

@@ -39,7 +39,7 @@ from notary.seal.refusals import (
     TooMany,
 )
 from notary.seal.serve import open_vault
-from signing import issued, render
+from signing import issued, render, trustbundle
 from signing import keys as signing_keys
 from signing.responder import load
 from signing.stamp import LocalStamper, NoStamp
@@ -580,7 +580,12 @@ def test_a_whole_deed_is_signed_after_privilege_is_gone(authority):
             made.bob = client_said
             deed = client.issue("c1", body, made.act("c1"))
             root = signing_keys.load_office(folder, b"pw").chain[-1]
-            assert examine(deed, Trust((root,), (root,))).verdict == "valid"
+            trust = Trust((root,), (root,))
+            assert examine(deed, trust).verdict == "valid"
+            assert len(client.standing().lists) == 2
+            now = datetime.now(UTC)
+            known = trustbundle.read(client.trust_bundle(), trust, now)
+            assert examine(deed, trust, known=known).sentence["en"].startswith("Valid as known on")
         finally:
             seal.terminate()
             tsa.terminate()

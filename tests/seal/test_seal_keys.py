@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from notary.seal import vault
+from notary.seal.refusals import BadRequest as BadRequest_
 from notary.seal.refusals import CertificateEnded, CertificateRevoked
-from signing import issued, places, rotation
+from signing import issued, places, rotation, trustbundle
 from signing import keys as signing_keys
 from signing.places import place
 from signing.profile import NOTARY, OFFICE, STAMP, STATUS
@@ -39,6 +39,7 @@ class Dated(World):
         self.stamper = LocalStamper(unit, (self.root,), now=now)
         self.status = LocalStatus(replace(load(self.folder / "status", self.folder, b"pw"), now=now), now=now)
         super().open(test_keys)
+        self.vault.moment = now
 
     def now(self):
         return datetime.fromtimestamp(self.clock(), UTC)
@@ -73,9 +74,8 @@ def authority(tmp_path_factory):
 
 
 @pytest.fixture
-def world(tmp_path, authority, monkeypatch):
+def world(tmp_path, authority):
     made = Dated(tmp_path / "keys", authority)
-    monkeypatch.setattr(vault, "examine", lambda deed, trust: examine(deed, trust, now=made.now()))
     made.go(600)
     yield made
     made.close()
@@ -198,6 +198,12 @@ def test_the_drill_of_a_lost_key(world):
     lost = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
     assert lost == on(601).replace(microsecond=0)
     assert json.loads(issued.book_of(world.folder).read_text())[f"{serial:x}"]["reason"] == "key-compromise"
+    told = trustbundle.read(world.client.trust_bundle(), Trust((world.root,), (world.root,)), world.now())
+    for deed, word in ((good, "valid"), (bad, "invalid"), (new, "valid")):
+        by_bundle = examine(deed, Trust((world.root,), (world.root,)), now=world.now(), known=told)
+        assert by_bundle.verdict == word, by_bundle.reasons
+    with pytest.raises(BadRequest_):  # seal says by itself what it knows, and signs nobody else's words
+        world.client.attest("trust-bundle", b"{}")
     # a renewal puts the word into the file: from then on the file itself says it
     world.go(650)
     assert world.look(world.client.renew(good)).verdict == "valid"

@@ -205,3 +205,34 @@ def test_a_key_in_a_module_shows_itself_to_no_builder(module, tmp_path):
     assert copy.copy(key) is copy.deepcopy(key) is key
     assert PIN not in repr(key)
     token.close()
+
+
+@pytest.mark.req("K08")
+def test_rotate_revoke_and_retire_by_their_commands(tmp_path, capsys):
+    """The drill of docs/keys.md, command by command."""
+    folder = tmp_path / "keys"
+    keys.make_authority(folder, b"pw", "山城示例公证处")
+    (tmp_path / "pw").write_text("pw")
+    whose = ["--keys", folder, "--for", "seal"]
+    with_words = ["--passphrase-file", tmp_path / "pw"]
+    lost = keys.load_office(folder, b"pw").chain[0]
+    since = datetime.now(UTC) - timedelta(days=2)
+    reason = ["--reason", "key-compromise", "--lost-since", since.isoformat()]
+    assert not run("revoke", *whose, *reason, *with_words)
+    assert issued.read(folder)[lost.serial_number].since == since
+    assert run("retire", *whose, *with_words) == 1
+    assert "no key waits" in capsys.readouterr().err
+    assert not run("rotate", *whose, "--algorithm", "rsa-3072", *with_words)
+    assert run("rotate", *whose, *with_words) == 1
+    assert "waits there already" in capsys.readouterr().err
+    assert not run("retire", *whose, *with_words)
+    new = keys.load_office(folder, b"pw").chain[0]
+    assert new.public_key() != lost.public_key()
+    assert issued.read(folder)[new.serial_number] is None
+    assert [p.stem for p in (folder / "former").iterdir()] == [lost.fingerprint(hashes.SHA256()).hex()]
+    assert not run("list", "--keys", folder, *with_words)
+    assert x509.load_der_x509_crl((folder / "issuing.crl").read_bytes()).get_revoked_certificate_by_serial_number(
+        lost.serial_number
+    )
+    assert run("revoke", *whose, "--serial", "abc", "--reason", "superseded", *with_words) == 1
+    assert "no such certificate" in capsys.readouterr().err
