@@ -241,6 +241,7 @@ def _structure(it: Deriving, base: str) -> None:
     ):
         at = data.rindex(key)
         add(f"renamed-{key[1:].decode()}", (at, len(key), new.ljust(len(key))))
+    add("digest-of-another-type", *_other_type(last))
     for no, place in enumerate(m.start() for m in re.finditer(rb"startxref\n", data)):
         add(f"startxref-{no}", (place + 10, 1, b"7" if data[place + 10 : place + 11] != b"7" else b"8"))
     if b" 00000 n" in data:
@@ -267,6 +268,16 @@ def _other_spelling(data: bytes, last: Any) -> list[Edit]:
     raw = held.dump().hex().upper().encode()
     first, second = last.ranges[1:3]
     return [(first + 1, second - first - 2, raw.ljust(second - first - 2, b"0"))]
+
+
+def _other_type(last: Any) -> list[Edit]:
+    """Both names of the digest that nothing signs become integers of the same bytes."""
+    from signing import cms, der
+
+    named, other = (der.wrap(tag, der.oid("2.16.840.1.101.3.4.2.1")) for tag in (der.OID, der.INTEGER))
+    content = cms.read(last.der, cms.TST_INFO).content or b""
+    raw = last.der.replace(named, other).replace(content.replace(named, other), content)
+    return [(last.ranges[1] + 1, 2 * len(raw), raw.hex().upper().encode())]
 
 
 def _unsigned_revisions(it: Deriving, base: str, found: Any) -> None:

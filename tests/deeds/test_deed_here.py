@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.throwaway import authority
-from tests.looking import Looking, browse, running_chromium, served
+from tests.looking import SHOTS, Looking, browse, running_chromium, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -75,6 +75,10 @@ def test_the_saved_page_alone_checks_a_deed(chromium, origin, world, whole, tmp_
     context.set_offline(True)
     page.goto(saved.as_uri())
     choose(page, whole, "valid")
+    if SHOTS:
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.screenshot(path=f"{SHOTS}/here-alone-{width}.png", full_page=True)
     choose(page, changed(whole), "invalid")
     context.close()
 

@@ -356,8 +356,8 @@ def _rsa(it):
     )
     load = lambda c: asn1_x509.Certificate.load(c.public_bytes(Encoding.DER))  # noqa: E731
 
-    def key_of(common, role, ident=None):
-        key = new(3072)
+    def key_of(common, role, size, ident=None):
+        key = new(size)
         made = certificate(name_of(office, common, ident), key, issuing, issuing_key, now, 730, role=role, url=URL)
         book[made.serial_number] = None
         store = SimpleCertificateStore()
@@ -365,21 +365,18 @@ def _rsa(it):
         raw = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return made, signers.SimpleSigner(load(made), asn1_keys.PrivateKeyInfo.load(raw), store, embed_roots=False)
 
-    (notary, with_notary), (made, with_office) = (
-        key_of(f"{NAME} 公证员", NOTARY, IDENT),
-        key_of(f"{office} 印章", OFFICE),
-    )
-    out = other_world.with_fields(it.body)
-    for field, signer, more in (
-        ("NotarySig", with_notary, {"certify": True, "docmdp_permissions": MDPPerm.FILL_FORMS}),
-        ("OfficeSeal", with_office, {"docmdp_permissions": MDPPerm.NO_CHANGES}),
-    ):
-        meta = other_world.meta(field_name=field, **more)
-        writer = IncrementalPdfFileWriter(io.BytesIO(out))
-        out = (
-            signers.PdfSigner(meta, signer=signer, timestamper=hanko.Stamps(house.stamper)).sign_pdf(writer).getvalue()
-        )
-    chains = [(notary, issuing, root), (made, issuing, root), unit.signer.chain]
-    who = other_world.Other(house, None, None)
-    it.keep("rsa", other_world.stamped(out, who, kept=house.status.gather(chains)), VALID, "rsa")
+    for name, size, expect in (("rsa", 3072, VALID), ("rsa-too-short", 2048, "invalid")):
+        notary, with_notary = key_of(f"{NAME} 公证员", NOTARY, size, IDENT)
+        made, with_office = key_of(f"{office} 印章", OFFICE, size)
+        out = other_world.with_fields(it.body)
+        for field, signer, more in (
+            ("NotarySig", with_notary, {"certify": True, "docmdp_permissions": MDPPerm.FILL_FORMS}),
+            ("OfficeSeal", with_office, {"docmdp_permissions": MDPPerm.NO_CHANGES}),
+        ):
+            meta = other_world.meta(field_name=field, **more)
+            sealing = signers.PdfSigner(meta, signer=signer, timestamper=hanko.Stamps(house.stamper))
+            out = sealing.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(out))).getvalue()
+        chains = [(notary, issuing, root), (made, issuing, root), unit.signer.chain]
+        who = other_world.Other(house, None, None)
+        it.keep(name, other_world.stamped(out, who, kept=house.status.gather(chains)), expect, "rsa")
     it.roots["rsa"] = pem(root)
