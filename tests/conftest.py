@@ -26,10 +26,22 @@ ALONE = ("webrtc", "demo")
 """Folders of tests with live pictures and sound: whatever runs beside them takes frames from them."""
 
 
+LONGEST = (
+    "test_kills.py",
+    "test_flips.py",
+    "test_fuzz_portal.py",
+    "test_deed_look.py",
+    "test_journey_look.py",
+    "test_room_look.py",
+)
+"""Begun first, so that neither core waits for the other at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in ALONE:
             item.add_marker("alone")
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

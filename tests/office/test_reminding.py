@@ -180,7 +180,8 @@ def test_a_case_that_waits_again_after_a_broken_interview_can_be_claimed(booked)
 def test_every_periodic_task_has_its_lock_and_is_known_to_the_worker():
     names = {one.task.name: one.task.queueing_lock for one in work.jobs.queue.periodic_registry.periodic_tasks.values()}
     assert set(names) == {
-        "rescue-jobs", "finish-deeds", "watch-rooms", "send-reminders", "blank-codes", "tidy-queue", "publish-log", "renew-stamps",
+        "rescue-jobs", "finish-deeds", "watch-rooms", "send-reminders", "blank-codes", "tidy-queue", "publish-log", "renew-stamps", "watch-keys",
+        "forget-answers",
     }  # fmt: skip
     assert all(name == lock for name, lock in names.items())
 

@@ -18,11 +18,13 @@ from signing.tsa import StampUnit
 from signing.verify import Trust, examine
 
 NOW = datetime.now(UTC)
+"""Just after the keys were made; set again by `office`, which may come long after this file was read."""
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory):
     """(keys' folder, trust, a deed of theirs)."""
+    global NOW
     folder, facts = tmp_path_factory.mktemp("office") / "keys", make_facts()
     keys.make_authority(folder, b"pw", facts["office"]["name"])
     keys.issue_notary(folder, b"pw", facts["notary"]["id"], facts["notary"]["name"])
@@ -32,11 +34,13 @@ def office(tmp_path_factory):
     deed = pades.seal(render.deed(facts), notary, seal, stamper, LocalStatus(load(folder / "status", folder, b"pw")))
     (folder.parent / "pw").write_text("pw")
     (folder.parent / "deed.pdf").write_bytes(deed)
+    NOW = datetime.now(UTC)
     return folder, Trust((root,), (root,)), deed
 
 
-def made(folder, now=NOW, *, lost=None, lists=("root", "issuing"), sunsets=None, monkeypatch=None, **other):
+def made(folder, now=None, *, lost=None, lists=("root", "issuing"), sunsets=None, monkeypatch=None, **other):
     """A bundle of this office; `lost`: serial -> since when."""
+    now = now or NOW
     key = keys.load_attest(folder, b"pw")["trust-bundle"]
     signer, root = places.chain_in(folder / "attest" / "trust-bundle.pem")
     issuing_key, above = keys.read_key(folder / "issuing.pem", b"pw")
