@@ -30,7 +30,7 @@ types: $(READY)  ## mypy
 	$(PY) -m mypy
 
 test: $(READY)   ## every test
-	$(PY) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(PY) -m pytest -m alone
 
 fix: $(READY)    ## let ruff repair what it can
