@@ -1,7 +1,7 @@
 """
 One party on one connection.
 
-The order of every packet: decrypted (by `peer`) -> forwarded -> counted -> put in order -> recorded, and an
+The order of every packet: decrypted (by the connection) -> forwarded -> counted -> put in order -> recorded, and an
 error in one half never reaches the other.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from webrtc import packets
+from webrtc.connection import Connection
 from webrtc.errors import NoPicture
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
-from webrtc.peer import Peer
 from webrtc.protocol import Seat
 from webrtc.recorder import Segment
 from webrtc.streams import Frames, Incoming, Outgoing
@@ -44,7 +44,7 @@ class Around(Protocol):
 class Leg:
     """A party's connection; `segment` is what it is recorded as."""
 
-    def __init__(self, room: Around, seat: Seat, segment: Segment, peer: Peer, max_bitrate: int) -> None:
+    def __init__(self, room: Around, seat: Seat, segment: Segment, peer: Connection, max_bitrate: int) -> None:
         self.room, self.seat, self.segment, self.peer = room, seat, segment, peer
         self.connection = secrets.token_hex(8)
         self.created = time.monotonic()
@@ -157,7 +157,7 @@ class Leg:
         self._tokens -= 1
         rtp = packets.parse_rtp(data)
         stream = self._by_pt.get(rtp.pt) if rtp else None
-        if rtp is None or stream is None or self.over:
+        if rtp is None or stream is None or self.over or stream.ssrc not in (None, rtp.ssrc):
             return
         try:
             self._forward(stream, rtp, now)

@@ -1,5 +1,5 @@
 """
-The only file that touches aiortc and aioice. Theirs: SDP, ICE, DTLS, SCTP. Ours: every media packet.
+The engine on aiortc, and the only file that touches its and aioice's peer connection. Theirs: SDP, ICE, DTLS, SCTP. Ours: every media packet.
 
 A decrypted packet is taken where its datagram arrives, before aiortc's receivers, so nothing is decoded and
 no thread is started for it; aiortc's own senders, receivers and RTCP never run. Names that are not their
@@ -123,6 +123,9 @@ class Peer:
         for protocol in self.ice._protocols:
             self._guard(protocol)
         return str(self.pc.localDescription.sdp)
+
+    def restart(self, offer: str) -> str | None:
+        """Never: aiortc cannot restart ICE, so such an offer becomes a connection of its own."""
 
     @property
     def state(self) -> str:

@@ -169,6 +169,10 @@ class Outgoing:
         if (rtp.seq - self._first) & 0xFFFF > 0x8000 and self.count < 0x8000:
             return None  # from before the switch
         seq, ts = (rtp.seq + self._shift[0]) & 0xFFFF, (rtp.ts + self._shift[1]) & 0xFFFFFFFF
+        kept = self._history.get(seq % HISTORY)
+        if kept is not None and (int.from_bytes(kept[2:4], "big") - seq) & 0xFFFF < 0x8000:
+            # two packets under one number would share a nonce, which gives the key of AES-GCM's tag away (RFC 7714 8.1)
+            return None
         data = packets.build_rtp(self.pt, rtp.marker, seq, ts, self.ssrc, rtp.payload)
         if self._last is None or 0 < (seq - self._last[0]) & 0xFFFF < 0x8000:
             self._last = (seq, ts, now)

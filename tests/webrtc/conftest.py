@@ -9,8 +9,14 @@ from webrtc_parties import Clip, Worker, make_clip
 from storage import vault
 
 
-def _running(folder: Path) -> Iterator[Worker]:
-    running = Worker(folder / "run" / "media.sock", folder / "rec")
+@pytest.fixture(scope="session", params=["port", "aiortc"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Every test that needs a worker is played on both."""
+    return request.param
+
+
+def _running(folder: Path, engine: str) -> Iterator[Worker]:
+    running = Worker(folder / "run" / "media.sock", folder / "rec", engine)
     yield running
     running.stop()
     log = running.log.read_text()
@@ -19,14 +25,14 @@ def _running(folder: Path) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    yield from _running(tmp_path)
+def worker(tmp_path: Path, engine: str) -> Iterator[Worker]:
+    yield from _running(tmp_path, engine)
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def standing(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Worker]:
     """One worker for the tests that only knock at it."""
-    yield from _running(tmp_path_factory.mktemp("standing"))
+    yield from _running(tmp_path_factory.mktemp("standing"), engine)
 
 
 @pytest.fixture

@@ -92,3 +92,15 @@ def test_a_frame_that_misses_a_packet_is_not_given():
     assert frames.add(video(5, 2, b"\x00GH")) is None
     assert frames.broken == 1
     assert frames.add(video(6, 3, b"\x10IJ")) == (3, b"IJ")
+
+
+def test_no_two_packets_are_ever_sent_under_one_number():
+    out = Outgoing("audio", 111, 7)
+    sent = {}
+    for seq in (10, 11, 11, 12, 10, 900, 12, 65000, 900):
+        data = out.forward("one", Rtp(111, False, seq, 0, 1, bytes([len(sent)])), 0.0)
+        if data is not None:
+            number = int.from_bytes(data[2:4], "big")
+            assert number not in sent
+            sent[number] = data
+    assert {10, 11, 12, 900} <= set(sent)
