@@ -127,6 +127,8 @@ def write(offer: Offer, ours: Ours) -> str:
 
 def _section(lines: list[str]) -> Section:
     kind, *rest = lines[0][2:].split(" ")
+    if kind not in PROTOCOLS:
+        raise BadOffer("a section of the offer is of no kind that is answered")
     mid = _attribute(lines, "mid")
     if not TOKEN.fullmatch(mid):
         raise BadOffer("a section of the offer has no mid")

@@ -9,10 +9,13 @@ registered as the receiver.
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
+
+from webrtc import sctp
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +23,13 @@ LABEL = "events"
 MAX_TEXT = 16 * 1024
 MAX_WAITING = 64  # datagrams of a browser that SCTP has not looked at yet
 MAX_BUFFERED = 256 * 1024
+MAX_PACKETS_PS = 500
+MAX_MISORDERED = 1024  # packets beyond a hole
+MAX_CHANNELS = 8
 
 
 class Unfit(RuntimeError):
-    """The installed aiortc is not the one this file was written for."""
+    """The installed aiortc is not the one that this was written for."""
 
 
 def self_test() -> None:
@@ -35,6 +41,44 @@ def self_test() -> None:
     used = ("_register_data_receiver(", "_unregister_data_receiver(", "_send_data(", "._role ==")
     if missing := [name for name in used if name not in source]:
         raise Unfit(f"RTCSctpTransport does not use {missing} any more")
+    if missing := [name for name in ("_advertised_rwnd", "_sack_misordered", "_data_channels") if name not in source]:
+        raise Unfit(f"RTCSctpTransport keeps its books elsewhere than in {missing}")
+
+
+def guard(transport: Any) -> None:
+    """From now on only sound packets reach this SCTP, not too many, and nothing raises; who overdoes it is cut off."""
+    handle, budget = transport._handle_data, _Budget()
+
+    async def handle_data(data: bytes) -> None:
+        if not budget.take() or not sctp.sound(data):
+            return
+        try:
+            await handle(data)
+            much = transport._advertised_rwnd < 0 or len(transport._sack_misordered) > MAX_MISORDERED
+            if much or len(transport._data_channels) > MAX_CHANNELS:
+                budget.end()
+                await transport.stop()
+        except Exception:  # a party's nonsense is its own loss
+            log.debug("an SCTP packet was not handled", exc_info=True)
+
+    transport._handle_data = handle_data
+
+
+class _Budget:
+    """MAX_PACKETS_PS, at once or spread over the second."""
+
+    def __init__(self) -> None:
+        self._left, self._since, self._over = MAX_PACKETS_PS, time.monotonic(), False
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        if now - self._since >= 1.0:
+            self._left, self._since = MAX_PACKETS_PS, now
+        self._left -= 1
+        return self._left >= 0 and not self._over
+
+    def end(self) -> None:
+        self._over = True
 
 
 class _Carrier:
@@ -59,6 +103,7 @@ class Channel:
 
     def __init__(self, send: Callable[[bytes], None], on_text: Callable[[str], None]) -> None:
         self._sctp: Any = RTCSctpTransport(_Carrier(send))  # type: ignore[arg-type]
+        guard(self._sctp)
         self._sctp.on("datachannel", self._joined)
         self._on_text = on_text
         self._channel: Any = None
@@ -97,10 +142,7 @@ class Channel:
         await self._sctp.start(RTCSctpCapabilities(maxMessageSize=max_message), port)
         while True:
             data = await self._waiting.get()
-            try:
-                await self._sctp._handle_data(data)
-            except Exception:
-                log.debug("an SCTP packet was not handled", exc_info=True)
+            await self._sctp._handle_data(data)
 
     def _joined(self, channel: Any) -> None:
         if channel.label != LABEL or self._channel is not None:

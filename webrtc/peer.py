@@ -22,7 +22,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
-from webrtc import sdp
+from webrtc import channel, sdp
+from webrtc.channel import Unfit, guard
 from webrtc.errors import BadOffer
 
 log = logging.getLogger(__name__)
@@ -41,12 +42,9 @@ PRIVATE: tuple[tuple[type, str, bool], ...] = (
 _MIMES = {"audio": "audio/opus", "video": "video/VP8"}
 
 
-class Unfit(RuntimeError):
-    """The installed aiortc or aioice is not the one this file was written for."""
-
-
 def self_test() -> None:
     """Refuse to start where a private name is missing or has changed its kind. Raises Unfit."""
+    channel.self_test()
     for owner, name, coroutine in PRIVATE:
         found = getattr(owner, name, None)
         if found is None or inspect.iscoroutinefunction(found) != coroutine:
@@ -111,6 +109,8 @@ class Peer:
                 raise BadOffer("the offer has other sections than one audio and one video")
             self._take_over()
             self._follow()
+            if self.pc.sctp is not None:
+                guard(self.pc.sctp)
             if self.dtls._role == "auto":
                 # as DTLS server we choose the cipher: AEAD_AES_256_GCM instead of AES128_CM_SHA1_80
                 self.dtls._set_role("server")
