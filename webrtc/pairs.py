@@ -52,14 +52,17 @@ class Pairs:
         return given_up
 
     def heard(self, address: Address) -> None:
-        """An authentic packet came from `address`: if it was nominated last, that is where the browser is.
+        """An authentic packet came from `address`; if its checks are the later ones, that is where the browser is.
 
-        RFC 8445 8.1.1 lets the controlling agent nominate a pair once; browsers nominate again when they move,
-        and some nominate every pair at first. What they send from tells which they mean.
+        RFC 8445 8.1.1 lets the controlling agent nominate a pair once; browsers nominate again when they move, and
+        some nominate every pair at first: what they send from tells which they mean. A NAT that takes another
+        port moves the browser without its knowing, and then only the checks for consent (RFC 7675) come from there.
         """
         pair = self._pairs.get(address)
         there = self._pairs.get(self.selected) if self.selected else None
-        if pair is not None and pair.nominated >= 0 and (there is None or pair.nominated > there.nominated):
+        if pair is None or there is None or pair.generation < there.generation:
+            return
+        if pair.nominated > there.nominated or pair.checked > there.checked:
             self.selected = address
 
     def expired(self, now: float) -> bool:

@@ -23,10 +23,12 @@ log = logging.getLogger(__name__)
 
 BUFFER = 4 << 20
 BATCH = 64  # datagrams before the loop's other work has its turn
-MAX_DATAGRAM = 2048
+MAX_DATAGRAM = 1500  # what a path carries in one piece; the rest of a longer one is not read, and it fails its check
 MAX_LINKS = 200
 ANY = ("", "0.0.0.0", "::")  # noqa: S104
 TICK_S = 0.05
+BUSY_PS = 2000  # datagrams a second from which they are awaited in handfuls: a wake-up costs as much as a packet
+GATHER_S = 0.001
 
 
 class Port:
@@ -44,6 +46,8 @@ class Port:
         self.links: set[Link] = set()
         self.strangers = 0
         self.unsent = 0
+        self._busy = False
+        self._received = 0
         self._by_address: dict[Address, Link] = {}
         self._identity = Identity()
         self._clock: asyncio.TimerHandle | None = None
@@ -111,29 +115,36 @@ class Port:
         return True
 
     def _drain(self) -> None:
-        receive, by_address = self._socket.recvfrom, self._by_address
+        if self._busy:
+            time.sleep(GATHER_S)
+        receive, take = self._socket.recvfrom, self.take
         for _ in range(BATCH):
             try:
                 data, address = receive(MAX_DATAGRAM)
             except OSError:
                 return
-            try:
-                # RFC 7983 7: 0 to 3 STUN, 20 to 63 DTLS, 128 to 191 RTP and RTCP; the rest is nobody's
-                first = data[0] if len(data) > 12 else 255
-                link = by_address.get(address)
-                if link is None:
-                    if first > 3 or not self._stun(data, address):
-                        self.strangers += 1
-                elif 127 < first < 192:
-                    link.media(data, address)
-                elif first < 4:
-                    self.strangers += not self._stun(data, address)
-                elif 19 < first < 64:
-                    link.handshake(data, address, time.monotonic())
-                else:
+            self._received += 1
+            take(data, address)
+
+    def take(self, data: bytes, address: Any) -> None:
+        """One datagram from the network. Never raises."""
+        try:
+            # RFC 7983 7: 0 to 3 STUN, 20 to 63 DTLS, 128 to 191 RTP and RTCP; the rest is nobody's
+            first = data[0] if len(data) > 12 else 255
+            link = self._by_address.get(address)
+            if link is None:
+                if first > 3 or not self._stun(data, address):
                     self.strangers += 1
-            except Exception:
-                log.exception("a datagram was not handled")
+            elif 127 < first < 192:
+                link.media(data, address)
+            elif first < 4:
+                self.strangers += not self._stun(data, address)
+            elif 19 < first < 64:
+                link.handshake(data, address, time.monotonic())
+            else:
+                self.strangers += 1
+        except Exception:
+            log.exception("a datagram was not handled")
 
     def _stun(self, data: bytes, address: Any) -> bool:
         """Whether it was a true check of somebody whom we expect."""
@@ -146,6 +157,7 @@ class Port:
     def _tick(self) -> None:
         now = time.monotonic()
         passed, self._ticked = now - self._ticked, now
+        self._busy, self._received = self._received > BUSY_PS * passed, 0
         self._clock = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         for link in list(self.links):
             try:

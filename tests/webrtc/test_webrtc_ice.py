@@ -85,14 +85,28 @@ def test_packets_go_where_the_browser_last_said_and_sends_from():
     pairs.prove(HOME, 10, 1, 1.0, nominates=True)
     assert HOME == pairs.selected
     pairs.prove(AWAY, 5, 1, 2.0, nominates=False)
+    pairs.prove(HOME, 10, 1, 2.5, nominates=False)
     pairs.heard(AWAY)
-    assert HOME == pairs.selected, "an address that was not nominated is not sent to"
+    assert HOME == pairs.selected, "an address that is only tried is not sent to"
     pairs.prove(AWAY, 5, 1, 3.0, nominates=True)
     assert HOME == pairs.selected, "the other has the higher priority and is alive"
     pairs.heard(AWAY)
     assert AWAY == pairs.selected, "what the browser sends from is what it means"
     pairs.heard(HOME)
     assert AWAY == pairs.selected, "a packet that was under way does not turn it back"
+
+
+def test_a_nat_that_takes_another_port_is_followed_by_its_checks_and_packets():
+    pairs = Pairs()
+    pairs.heard(AWAY)
+    assert pairs.selected is None
+    pairs.prove(HOME, 10, 1, 1.0, nominates=True)
+    pairs.heard(AWAY)
+    assert HOME == pairs.selected, "an address without a check is not sent to"
+    pairs.prove(AWAY, 10, 1, 5.0, nominates=False)
+    assert HOME == pairs.selected, "a check alone may be a try"
+    pairs.heard(AWAY)
+    assert AWAY == pairs.selected
 
 
 def test_a_restart_moves_at_once_and_silence_moves_in_the_end():
