@@ -20,7 +20,9 @@ RENEW_S = 24 * 3600
 HEADER = 13  # RFC 6347 4.1: a record's
 CHANGE_CIPHER_SPEC, HANDSHAKE = 20, 22
 CLIENT_HELLO = 1
-CLIENT_SAYS = (1, 11, 15, 16)  # ClientHello, Certificate, CertificateVerify, ClientKeyExchange: RFC 5246 7.4
+# what a client says in clear, and the least bytes of it: ClientHello, Certificate, CertificateVerify, ClientKeyExchange
+# (RFC 5246 7.4, RFC 6347 4.2.2)
+CLIENT_SAYS = {1: 42, 11: 3, 15: 4, 16: 2}
 MAX_MESSAGE = 16 * 1024
 MAX_RECORD = (1 << 14) + 2048
 REPLAY_WINDOW = 1024
@@ -192,7 +194,7 @@ def _clear(kind: int, body: bytes) -> bool:
         length = int.from_bytes(body[at + 1 : at + 4], "big")
         offset = int.from_bytes(body[at + 6 : at + 9], "big")
         part = int.from_bytes(body[at + 9 : at + 12], "big")
-        if body[at] not in CLIENT_SAYS or length > MAX_MESSAGE or offset + part > length:
+        if not CLIENT_SAYS.get(body[at], MAX_MESSAGE + 1) <= length <= MAX_MESSAGE or offset + part > length:
             return False
         at += 12 + part
     return at == len(body) > 0

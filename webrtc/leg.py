@@ -28,6 +28,7 @@ KEY_EVERY_S = 10.0
 KEY_APART_S = 0.5
 MAX_PPS = 1500
 MAX_TEXTS_PS = 20
+MAX_AGAIN = 60  # packets sent again in a tenth of a second: half a second of picture at most
 KINDS = ("audio", "video")
 
 
@@ -64,6 +65,7 @@ class Leg:
         self._tokens, self._filled = float(MAX_PPS), self.created
         self._texts, self._texts_since = 0, 0.0
         self._key_asked = self._second = 0.0
+        self._again_left, self._again_since = MAX_AGAIN, 0.0
         self._reports: dict[int, float] = {}
         self._waiting_for_key: list[Callable[[bytes | None], None]] = []
         peer.on_rtp, peer.on_rtcp = self._rtp, self._rtcp
@@ -228,15 +230,22 @@ class Leg:
         elif isinstance(said, Nack):
             for out in self.outgoing.values():
                 if out.ssrc == said.ssrc:
-                    for seq in said.lost:
-                        if kept := out.again(seq):
-                            self.peer.send_rtp(kept)
+                    self._again(out, said.lost, now)
         elif isinstance(said, KeyRequest) and other is not None:
             other.ask_key(now)
         elif isinstance(said, Remb):
             self._remb = said.bitrate
         elif isinstance(said, Bye):
             pass  # the connection's own end says it
+
+    def _again(self, out: Outgoing, lost: tuple[int, ...], now: float) -> None:
+        # RFC 4585 6.2.1 leaves the pace to the sender: a request of a few bytes must not become a flood
+        if now - self._again_since >= 0.1:
+            self._again_left, self._again_since = MAX_AGAIN, now
+        for seq in lost:
+            if self._again_left > 0 and (kept := out.again(seq)):
+                self._again_left -= 1
+                self.peer.send_rtp(kept)
 
     def clock(self, stream: Incoming, report: SenderReport, now: float) -> None:
         """The facing party's clock pair, passed on for lip sync; also what our round trip is measured by."""

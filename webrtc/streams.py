@@ -15,6 +15,9 @@ RATES = {"video": 90000, "audio": 48000}
 HISTORY = 512
 WAIT_S = {"video": 1.0, "audio": 0.4}
 NACK_TRIES = 8
+NACK_APART_S = 0.01
+NACK_MOST = 64  # an answer of more in one burst would fill the queues on its way and be lost again
+MAX_MISSING = 3000
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Incoming:
     _before: tuple[int, int] = (0, 0)  # (expected, received) at the last report
     _next: int = 0
     _skipped: bool = False
+    _wanted: float = -1.0
     _waiting: dict[int, Rtp] = field(default_factory=dict)
 
     def account(self, rtp: Rtp, now: float) -> bool:
@@ -53,7 +57,9 @@ class Incoming:
             return False
         number = self._extended(rtp.seq)
         if number > self.highest:
-            if number - self.highest > 3000:  # the sender began anew; nothing between will come
+            if (
+                number - self.highest + len(self.missing) > MAX_MISSING
+            ):  # the sender began anew; nothing between will come
                 self._skip_to(number)
             else:
                 for n in range(self.highest + 1, number):
@@ -102,8 +108,11 @@ class Incoming:
         return ready
 
     def wanted(self, now: float, rtt: float) -> list[int]:
-        """Sequence numbers to ask for (again): at once, then every round trip, while young."""
-        ask = []
+        """Sequence numbers to ask for (again): at once, then every round trip, while young; some at a time."""
+        ask: list[int] = []
+        if not self.missing or 0 <= now - self._wanted < NACK_APART_S:
+            return ask
+        self._wanted = now
         for number, m in list(self.missing.items()):
             if now - m.since > WAIT_S[self.kind]:
                 if number < self._next:
@@ -111,7 +120,9 @@ class Incoming:
             elif m.tries < NACK_TRIES and now - m.asked >= max(0.03, 1.2 * rtt):
                 m.tries, m.asked = m.tries + 1, now
                 ask.append(number & 0xFFFF)
-        return ask[:127]
+                if len(ask) == NACK_MOST:
+                    break
+        return ask
 
     def receiver_report(self, now: float) -> packets.Report | None:
         """What RFC 3550 A.3 makes of the counts since the last report."""

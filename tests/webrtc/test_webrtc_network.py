@@ -1,8 +1,10 @@
 """What a bad network and a killed worker cost, on both engines; roaming and ICE restart on the one port."""
 
 import asyncio
+import os
 import re
 import socket
+import time
 
 import pytest
 from aioice import stun
@@ -174,3 +176,137 @@ def test_an_ice_restart_moves_the_media_and_goes_on_in_the_same_segment(one_port
     assert 1 == notes["got"][0]  # the answer to the check; then what the notary sends
     assert any(127 < first_byte < 192 for first_byte in notes["got"][1:])
     assert len(notes["manifest"]["segments"]) == 2
+
+
+@pytest.fixture
+def dozen(tmp_path, key, clips):
+    """Answered connections of one port and what makes more of them, inside this process."""
+    from webrtc import port
+
+    async def run(body):
+        stood = port.stand("127.0.0.1", 0, "")
+        try:
+            return await body(stood)
+        finally:
+            await stood.close()
+
+    return lambda body: asyncio.run(run(body))
+
+
+def test_what_comes_and_goes_leaves_nothing_behind(dozen, clips):
+    from test_webrtc_hostile import open_files
+
+    async def body(stood):
+        counts = []
+        for _ in range(12):
+            party = Party(clips["applicant"])
+            link = stood.connect()
+            connected = asyncio.Event()
+            link.on_state = lambda state, connected=connected: connected.set() if state == "connected" else None
+            answer = await link.answer(await party.offer())
+            await party.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await asyncio.wait_for(asyncio.gather(connected.wait(), party.connected.wait()), 10)
+            await party.leave()
+            await link.close()
+            await asyncio.sleep(0.05)
+            counts.append((open_files(os.getpid()), len(asyncio.all_tasks())))
+        half = [stood.connect() for _ in range(30)]
+        party = Party(clips["applicant"])
+        offer = await party.offer()
+        await party.leave()
+        for link in half:
+            await link.answer(offer)
+        assert len(stood.links) == 30
+        for link in half:
+            await link.close()
+        return counts, len(stood.links), len(stood.by_ufrag), len(stood._by_address)
+
+    counts, *left = dozen(body)
+    assert left == [0, 0, 0]
+    assert counts[-1][0] <= counts[2][0]
+    assert counts[-1][1] <= counts[2][1] + 1
+
+
+def test_strangers_get_no_byte_back_and_calls_go_on_beside_twenty_thousand_packets_a_second(one_port, key, clips):
+    client, notes = one_port.client, {}
+
+    def flood(port: int, seconds: float) -> tuple[int, int]:
+        """(sent, answered): checks under made-up users, stub handshakes, media of nobody."""
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        check.attributes |= {"USERNAME": "aaaa:bbbb", "PRIORITY": 1, "ICE-CONTROLLING": 1, "USE-CANDIDATE": None}
+        check.add_message_integrity(b"x" * 32)
+        kinds = [bytes(check), b"\x16\xfe\xfd" + bytes(8) + b"\x00\x0c\x01" + bytes(11), b"\x80\x60" + bytes(60)]
+        sent = answered = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+            wire.setblocking(False)
+            began = time.monotonic()
+            while (passed := time.monotonic() - began) < seconds:
+                while sent < passed * 20_000:
+                    wire.sendto(kinds[sent % 3], ("127.0.0.1", port))
+                    sent += 1
+                try:
+                    wire.recv(2048)
+                    answered += 1
+                except BlockingIOError:
+                    pass
+                time.sleep(0.001)
+        return sent, answered
+
+    async def call():
+        await asyncio.to_thread(client.open_room, "room", key, LEGS)
+        applicant, notary = Party(clips["applicant"]), Party(clips["notary"])
+        first = await applicant.join(client, "room", "applicant")
+        await notary.join(client, "room", "notary")
+        await until(lambda: len(notary.pictures) > 10)
+        port = int(re.search(r"a=candidate:.* 127\.0\.0\.1 (\d+) typ host", first.sdp)[1])
+        sent_before, seen_before = len(applicant.tracks["video"].sent), len(notary.pictures)
+        notes["flood"] = await asyncio.to_thread(flood, port, 3.0)
+        notes["sent"] = len(applicant.tracks["video"].sent) - sent_before
+        notes["seen"] = len(notary.pictures) - seen_before
+        for party in (applicant, notary):
+            await party.leave()
+
+    asyncio.run(call())
+    sent, answered = notes["flood"]
+    print("flood", sent / 3, "packets/s; pictures", notes["seen"], "of", notes["sent"])
+    assert sent > 20_000
+    assert answered == 0
+    assert notes["seen"] >= 0.9 * notes["sent"] - 2
+
+
+@pytest.mark.parametrize("count", [int(os.environ.get("HANDSHAKES", "6"))])
+def test_handshakes_are_completed_against_forged_records_from_their_own_address(one_port, key, clips, count):
+    """The worst place to forge from: an address that is proved. RFC 6347 4.1.2.7."""
+    client = one_port.client
+    forged = (
+        b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28",
+        b"\x16\xfe\xfd" + bytes(8) + b"\x00\x0c\x01" + bytes(11),
+        b"\x14\xfe\xfd" + bytes(8) + b"\x00\x01\x02",
+        b"\x17\xfe\xfd" + bytes(8) + b"\x00\x04rubb",
+        b"\x16\xfe\xfd\x00\x01" + bytes(6) + b"\x00\x20" + bytes(32),
+    )
+
+    async def call():
+        await asyncio.to_thread(client.open_room, "room", key, LEGS)
+        done = 0
+        for _ in range(count):
+            party = Party(clips["applicant"])
+            answer = await asyncio.to_thread(client.offer, "room", "applicant", await party.offer())
+            box, sdp = Box.before(answer.sdp)
+
+            async def race(box=box):
+                while True:
+                    for data in forged:
+                        box.inject(data)
+                    await asyncio.sleep(0.0005)
+
+            racing = asyncio.create_task(race())
+            await party.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+            await asyncio.wait_for(party.connected.wait(), 10)
+            done += 1
+            racing.cancel()
+            await party.leave()
+            box.close()
+        return done
+
+    assert count == asyncio.run(call())

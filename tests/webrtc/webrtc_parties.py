@@ -27,7 +27,7 @@ LEGS = [{"leg": "applicant", "role": "applicant"}, {"leg": "notary", "role": "no
 class Worker:
     socket: Path
     rec: Path
-    engine: str = "aiortc"
+    engine: str = "port"
     process: subprocess.Popen | None = None
     client: MediaClient = field(init=False)
 
