@@ -42,8 +42,8 @@ class Settings:
     port: int = 8000
     """PORT: the port that web listens on, 1 to 65535."""
     media_host: str = "127.0.0.1"
-    """MEDIA_HOST: the address whose UDP ports browsers send sound and picture to."""
-    media_engine: str = "aiortc"
+    """MEDIA_HOST: the address that browsers send sound and picture to, by UDP."""
+    media_engine: str = "port"
     """MEDIA_ENGINE: `port` answers every browser on one UDP port, `aiortc` opens one for each connection."""
     media_port: int = 0
     """MEDIA_PORT: with `port`, the one UDP port to open in the firewall; 0 takes any."""
@@ -102,7 +102,7 @@ class Settings:
             host=env.get("HOST") or "127.0.0.1",
             port=port,
             media_host=env.get("MEDIA_HOST") or "127.0.0.1",
-            media_engine=_choice(env, "MEDIA_ENGINE", "aiortc", ("aiortc", "port")),
+            media_engine=_choice(env, "MEDIA_ENGINE", "port", ("port", "aiortc")),
             media_port=_number(env, "MEDIA_PORT", 0, 0, 65535),
             media_public_host=env.get("MEDIA_PUBLIC_HOST", ""),
             database_url=values["DATABASE_URL"],

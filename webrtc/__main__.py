@@ -84,7 +84,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     serve.add_argument("--socket", type=Path)
     serve.add_argument("--rec", type=Path, required=True)
     serve.add_argument("--host", default="", help="the one address to bind; default: every one but loopback")
-    serve.add_argument("--engine", choices=("aiortc", "port"), default="aiortc", help="port: one UDP port for all")
+    serve.add_argument("--engine", choices=("port", "aiortc"), default="port", help="port: one UDP port for all")
     serve.add_argument("--udp-port", type=int, default=0, help="engine port: the one UDP port; 0 takes any")
     serve.add_argument(
         "--public-host", default="", help="engine port: the address that browsers send to, if not --host"

@@ -33,6 +33,11 @@ class Connection(Protocol):
         """Packets that did not pass SRTP authentication, or were replays."""
         ...
 
+    @property
+    def flooded(self) -> int:
+        """Packets over the limit, not even decrypted."""
+        ...
+
     def outgoing(self, kind: str) -> tuple[int, int]:
         """(payload type, SSRC) of what we send of this kind, as the answer says."""
         ...

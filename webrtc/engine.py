@@ -7,6 +7,7 @@ Whoever can open the socket is the office: it is created with mode 0600 in a fol
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -167,7 +168,8 @@ class Engine:
                 del self.rooms[name]
                 return manifest
         try:
-            manifest = json.loads((self.recordings / name / MANIFEST).read_bytes())
+            kept = await asyncio.to_thread((self.recordings / name / MANIFEST).read_bytes)
+            manifest = json.loads(kept)
         except FileNotFoundError:
             raise NoSuchRoom("the room is not open here") from None
         assert isinstance(manifest, dict)
@@ -182,7 +184,7 @@ class Wire:
     0 for any, and the address that answers name if browsers see another than `host`.
     """
 
-    engine: str = "aiortc"
+    engine: str = "port"
     host: str = ""
     port: int = 0
     public: str = ""
@@ -212,6 +214,8 @@ async def serve(socket_path: Path | None, recordings: Path, wire: Wire, open_doo
         from webrtc.door import open_door
 
         servers.append(await open_door(engine, open_door_port))
+    gc.freeze()  # what is here stays; the collector need not look at it again and again between packets
+    gc.set_threshold(20_000, 20, 20)
     log.info("media worker ready")
     print("media worker ready", flush=True)
     try:

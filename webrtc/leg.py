@@ -141,7 +141,7 @@ class Leg:
             "bitrate_cap": self._bitrate,
             "strangers": self.peer.strangers,
             "forged": self.peer.forged,
-            "flooded": self.flooded,
+            "flooded": self.flooded + self.peer.flooded,
             "health": self.health,
         }
 
@@ -151,8 +151,10 @@ class Leg:
 
     def _rtp(self, data: bytes) -> None:
         now = time.monotonic()
-        self._tokens = min(float(MAX_PPS), self._tokens + (now - self._filled) * MAX_PPS)
+        self._tokens += (now - self._filled) * MAX_PPS
         self._filled = now
+        if self._tokens > MAX_PPS:
+            self._tokens = float(MAX_PPS)
         if self._tokens < 1:
             self.flooded += 1
             return
@@ -173,7 +175,7 @@ class Leg:
         if before and now - before > SILENT_S:
             self.room.gap(self, stream.kind, before, now)
         self._record(stream, rtp, now)
-        if lost := stream.wanted(now, self.rtt):
+        if stream.missing and (lost := stream.wanted(now, self.rtt)):
             self.peer.send_rtcp(packets.build_nack(self._ssrc, stream.ssrc or 0, lost))
 
     def _forward(self, stream: Incoming, rtp: packets.Rtp, now: float) -> None:

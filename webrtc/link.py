@@ -4,7 +4,6 @@ One browser on the worker's UDP port: its ICE credentials, its DTLS association,
 Everything here runs on the thread of the port, which is the thread of the rooms; no other touches a key.
 """
 
-import logging
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ from webrtc.stun import Address
 
 if TYPE_CHECKING:
     from webrtc.port import Port
-
-log = logging.getLogger(__name__)
 
 MAX_DATAGRAMS_PS = 3000
 MAX_CHECKS_PS = 100

@@ -93,6 +93,7 @@ class Peer:
         self.on_state: Callable[[str], None] = _ignore
         self.on_text: Callable[[str], None] = _ignore
         self.strangers = 0  # datagrams that were not heard
+        self.flooded = 0  # its limit is the leg's
         self.forged = 0  # packets that did not pass SRTP authentication or were replays
         self._channel: Any = None
         self._pair: Any = None

@@ -22,7 +22,8 @@ from webrtc.stun import Address
 log = logging.getLogger(__name__)
 
 BUFFER = 4 << 20
-BATCH = 64  # datagrams before the loop's other work has its turn
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h; Python has no name for them
+BATCH = 128  # datagrams before the loop's other work has its turn
 MAX_DATAGRAM = 1500  # what a path carries in one piece; the rest of a longer one is not read, and it fails its check
 MAX_LINKS = 200
 ANY = ("", "0.0.0.0", "::")  # noqa: S104
@@ -37,8 +38,14 @@ class Port:
     def __init__(self, bind: str, number: int = 0, host: str = "") -> None:
         family = socket.AF_INET6 if ":" in bind else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
+            except OSError:  # who may not exceed net.core.rmem_max and wmem_max gets them
+                self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        got = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if got < 2 * BUFFER:  # Linux counts double: socket(7)
+            log.warning("the kernel keeps %d bytes of what arrives; give net.core.rmem_max %d", got // 2, BUFFER)
         self._socket.bind((bind, number))
         self.host = host or (bind if bind not in ANY else _first_address())
         self.number = int(self._socket.getsockname()[1])
@@ -46,7 +53,7 @@ class Port:
         self.links: set[Link] = set()
         self.strangers = 0
         self.unsent = 0
-        self._busy = False
+        self._busy = self._behind = False
         self._received = 0
         self._by_address: dict[Address, Link] = {}
         self._identity = Identity()
@@ -115,13 +122,15 @@ class Port:
         return True
 
     def _drain(self) -> None:
-        if self._busy:
+        if self._busy and not self._behind:
             time.sleep(GATHER_S)
+        self._behind = True
         receive, take = self._socket.recvfrom, self.take
         for _ in range(BATCH):
             try:
                 data, address = receive(MAX_DATAGRAM)
             except OSError:
+                self._behind = False
                 return
             self._received += 1
             take(data, address)

@@ -18,6 +18,7 @@ NACK_TRIES = 8
 NACK_APART_S = 0.01
 NACK_MOST = 64  # an answer of more in one burst would fill the queues on its way and be lost again
 MAX_MISSING = 3000
+MAX_FRAME = 4 << 20
 
 
 @dataclass
@@ -80,7 +81,11 @@ class Incoming:
     def order(self, rtp: Rtp | None, now: float) -> list[Rtp | None]:
         """The packets whose turn has come; None is one that never will. `rtp` None: only time passed."""
         if rtp is not None:
-            self._waiting.setdefault(self._extended(rtp.seq), rtp)
+            number = self._extended(rtp.seq)
+            if number == self._next and not self._waiting and not self._skipped:  # as nearly all are
+                self._next += 1
+                return [rtp]
+            self._waiting.setdefault(number, rtp)
         ready: list[Rtp | None] = [None] if self._skipped else []
         self._skipped = False
         while self._waiting:
@@ -225,6 +230,7 @@ class Frames:
     _parts: list[bytes] = field(default_factory=list)
     _whole: bool = False
     _ts: int = -1
+    _size: int = 0
 
     def add(self, rtp: Rtp | None) -> tuple[int, bytes] | None:
         """(RTP time, frame) when `rtp` completes one; None stands for a lost packet."""
@@ -237,13 +243,14 @@ class Frames:
             return None
         begins, data = body
         if begins and (rtp.ts != self._ts or not self._parts):
-            self._parts, self._whole, self._ts = [data], True, rtp.ts
+            self._parts, self._whole, self._ts, self._size = [data], True, rtp.ts, len(data)
         else:
             self._parts.append(data)
-        if sum(map(len, self._parts)) > 4 << 20:
-            self._parts, self._whole = [], False
+            self._size += len(data)
+        if self._size > MAX_FRAME:
+            self._parts, self._whole, self._size = [], False, 0
         if not rtp.marker:
             return None
         frame, whole = b"".join(self._parts), self._whole
-        self._parts, self._whole = [], False
+        self._parts, self._whole, self._size = [], False, 0
         return (rtp.ts, frame) if whole and frame else None
