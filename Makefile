@@ -49,6 +49,12 @@ faults: $(READY) ## kills between reserve and commit, resumable: KILLS=10000 for
 fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=... go on, FUZZ=name:number runs one
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0
 
+fuzz-port: $(READY)  ## a million inputs for the media worker's one UDP port; SEED=..., FROM=... go on
+	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz/test_fuzz_port.py -s --timeout 0
+
+bench-media: $(READY) tools  ## both media engines and Janus under one load, interleaved; CELLS="port:4 janus:4", ROUNDS=3
+	$(PY) benchmarks/media/bench.py --rounds $${ROUNDS:-3} $${CELLS:-port:4 aiortc:4 janus:4 port:20 aiortc:20 janus:20}
+
 look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
 	  tests/deeds/test_deed_look.py

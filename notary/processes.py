@@ -43,6 +43,8 @@ def children_of(settings: Settings) -> list[Child]:
     media = [
         *python, "webrtc", "serve", "--socket", str(settings.under("run", "media.sock")),
         "--rec", str(settings.under("recordings")), "--host", settings.media_host,
+        "--engine", settings.media_engine, "--udp-port", str(settings.media_port),
+        "--public-host", settings.media_public_host,
     ]  # fmt: skip
     return [
         *found,

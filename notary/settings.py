@@ -43,7 +43,13 @@ class Settings:
     port: int = 8000
     """PORT: the port that web listens on, 1 to 65535."""
     media_host: str = "127.0.0.1"
-    """MEDIA_HOST: the address whose UDP ports browsers send sound and picture to."""
+    """MEDIA_HOST: the address that browsers send sound and picture to, by UDP."""
+    media_engine: str = "port"
+    """MEDIA_ENGINE: `port` answers every browser on one UDP port, `aiortc` opens one for each connection."""
+    media_port: int = 0
+    """MEDIA_PORT: with `port`, the one UDP port to open in the firewall; 0 takes any."""
+    media_public_host: str = ""
+    """MEDIA_PUBLIC_HOST: with `port`, the address that browsers are told, where it is another than MEDIA_HOST."""
     database_url: str = field(default="", repr=False)
     """DATABASE_URL: PostgreSQL; empty means the embedded server under `home`."""
     seal_database_url: str = field(default="", repr=False)
@@ -107,6 +113,9 @@ class Settings:
             host=env.get("HOST") or "127.0.0.1",
             port=port,
             media_host=env.get("MEDIA_HOST") or "127.0.0.1",
+            media_engine=_choice(env, "MEDIA_ENGINE", "port", ("port", "aiortc")),
+            media_port=_number(env, "MEDIA_PORT", 0, 0, 65535),
+            media_public_host=env.get("MEDIA_PUBLIC_HOST", ""),
             database_url=values["DATABASE_URL"],
             seal_database_url=values["SEAL_DATABASE_URL"],
             secret_key=values["SECRET_KEY"],

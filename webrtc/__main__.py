@@ -1,5 +1,5 @@
 """
-python -m webrtc serve --socket PATH --rec DIR [--host IP] [--open-door --port N]
+python -m webrtc serve --socket PATH --rec DIR [--host IP] [--engine port|aiortc] [--open-door --port N]
 python -m webrtc export REC OUT --key-file F
 
 `serve` is one media worker. `export` decrypts one room's folder to playable .webm files and verifies the
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    from webrtc.engine import serve
+    from webrtc.engine import Wire, serve
 
     production = os.environ.get("ENV", "").strip().lower() == "production"
     if asked.open_door and production:
@@ -44,7 +44,8 @@ def _serve(asked: argparse.Namespace) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o077)
     host = asked.host or ("127.0.0.1" if asked.open_door else "")
-    asyncio.run(serve(asked.socket, asked.rec, host, asked.port if asked.open_door else None))
+    wire = Wire(asked.engine, host, asked.udp_port, asked.public_host)
+    asyncio.run(serve(asked.socket, asked.rec, wire, asked.port if asked.open_door else None))
     return 0
 
 
@@ -83,6 +84,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     serve.add_argument("--socket", type=Path)
     serve.add_argument("--rec", type=Path, required=True)
     serve.add_argument("--host", default="", help="the one address to bind; default: every one but loopback")
+    serve.add_argument("--engine", choices=("port", "aiortc"), default="port", help="port: one UDP port for all")
+    serve.add_argument("--udp-port", type=int, default=0, help="engine port: the one UDP port; 0 takes any")
+    serve.add_argument(
+        "--public-host", default="", help="engine port: the address that browsers send to, if not --host"
+    )
     serve.add_argument("--open-door", action="store_true", help="POST /offer on loopback, for tests")
     serve.add_argument("--port", type=int, default=8081)
     serve.set_defaults(run=_serve)

@@ -7,18 +7,21 @@ Whoever can open the socket is the office: it is created with mode 0600 in a fol
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import signal
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from webrtc import peer, protocol
+from webrtc import peer, port, protocol
 from webrtc.archive import Writer
+from webrtc.connection import Connect
 from webrtc.errors import BadRequest, Busy, MediaError, NoSpace, NoSuchRoom, RoomDiffers
 from webrtc.protocol import (
     CloseLeg,
@@ -46,8 +49,8 @@ TICK_S = 0.05
 class Engine:
     """Rooms by name. Every method runs on the loop."""
 
-    def __init__(self, recordings: Path) -> None:
-        self.recordings = recordings
+    def __init__(self, recordings: Path, connect: Connect = peer.Peer) -> None:
+        self.recordings, self._connect = recordings, connect
         self.rooms: dict[str, Room] = {}
         self.lag = 0.0  # worst lateness of the clock lately, seconds
         self._writer, self._sampler = Writer(), Sampler()
@@ -96,7 +99,7 @@ class Engine:
             promised = sum(r.asked.limits.expected_bytes for r in self.rooms.values())
             if self.free_bytes() < 2 * asked.limits.expected_bytes + promised:
                 raise NoSpace("less free space than twice what the recording may need")
-            room = Room(asked, self.recordings / asked.room, self._writer, self._sampler)
+            room = Room(asked, self.recordings / asked.room, self._writer, self._sampler, self._connect)
             resumed = await room.open()
             self.rooms[asked.room] = room
             return {"room": asked.room, "resumed": resumed, "next_segment": room._next}
@@ -165,21 +168,41 @@ class Engine:
                 del self.rooms[name]
                 return manifest
         try:
-            manifest = json.loads((self.recordings / name / MANIFEST).read_bytes())
+            kept = await asyncio.to_thread((self.recordings / name / MANIFEST).read_bytes)
+            manifest = json.loads(kept)
         except FileNotFoundError:
             raise NoSuchRoom("the room is not open here") from None
         assert isinstance(manifest, dict)
         return manifest
 
 
-async def serve(socket_path: Path | None, recordings: Path, host: str = "", open_door_port: int | None = None) -> None:
+@dataclass(frozen=True)
+class Wire:
+    """How browsers reach the worker. `engine`: `port` (one UDP port) or `aiortc` (one for each connection).
+
+    `host`: the one address to bind; empty: every one (aiortc: but loopback). `port`, `public`: the one UDP port,
+    0 for any, and the address that answers name if browsers see another than `host`.
+    """
+
+    engine: str = "port"
+    host: str = ""
+    port: int = 0
+    public: str = ""
+
+
+async def serve(socket_path: Path | None, recordings: Path, wire: Wire, open_door_port: int | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT. Raises Unfit, and RuntimeError if the socket is in use."""
-    peer.self_test()
-    if host:
-        peer.bind_to(host)
-    await peer.self_test_call()
     recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = Engine(recordings)
+    stood: port.Port | None = None
+    if wire.engine == "port":
+        stood = port.stand(wire.host, wire.port, wire.public)
+        engine = Engine(recordings, stood.connect)
+    else:
+        peer.self_test()
+        if wire.host:
+            peer.bind_to(wire.host)
+        await peer.self_test_call()
+        engine = Engine(recordings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -191,6 +214,8 @@ async def serve(socket_path: Path | None, recordings: Path, host: str = "", open
         from webrtc.door import open_door
 
         servers.append(await open_door(engine, open_door_port))
+    gc.freeze()  # what is here stays; the collector need not look at it again and again between packets
+    gc.set_threshold(20_000, 20, 20)
     log.info("media worker ready")
     print("media worker ready", flush=True)
     try:
@@ -200,6 +225,8 @@ async def serve(socket_path: Path | None, recordings: Path, host: str = "", open
             server.close()
         clock.cancel()
         await engine.stop()
+        if stood is not None:
+            await stood.close()
         if socket_path is not None:
             socket_path.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """
 One party on one connection.
 
-The order of every packet: decrypted (by `peer`) -> forwarded -> counted -> put in order -> recorded, and an
+The order of every packet: decrypted (by the connection) -> forwarded -> counted -> put in order -> recorded, and an
 error in one half never reaches the other.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from webrtc import packets
+from webrtc.connection import Connection
 from webrtc.errors import NoPicture
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
-from webrtc.peer import Peer
 from webrtc.protocol import Seat
 from webrtc.recorder import Segment
 from webrtc.streams import Frames, Incoming, Outgoing
@@ -28,6 +28,7 @@ KEY_EVERY_S = 10.0
 KEY_APART_S = 0.5
 MAX_PPS = 1500
 MAX_TEXTS_PS = 20
+MAX_AGAIN = 60  # packets sent again in a tenth of a second: half a second of picture at most
 KINDS = ("audio", "video")
 
 
@@ -44,7 +45,7 @@ class Around(Protocol):
 class Leg:
     """A party's connection; `segment` is what it is recorded as."""
 
-    def __init__(self, room: Around, seat: Seat, segment: Segment, peer: Peer, max_bitrate: int) -> None:
+    def __init__(self, room: Around, seat: Seat, segment: Segment, peer: Connection, max_bitrate: int) -> None:
         self.room, self.seat, self.segment, self.peer = room, seat, segment, peer
         self.connection = secrets.token_hex(8)
         self.created = time.monotonic()
@@ -64,6 +65,7 @@ class Leg:
         self._tokens, self._filled = float(MAX_PPS), self.created
         self._texts, self._texts_since = 0, 0.0
         self._key_asked = self._second = 0.0
+        self._again_left, self._again_since = MAX_AGAIN, 0.0
         self._reports: dict[int, float] = {}
         self._waiting_for_key: list[Callable[[bytes | None], None]] = []
         peer.on_rtp, peer.on_rtcp = self._rtp, self._rtcp
@@ -139,7 +141,7 @@ class Leg:
             "bitrate_cap": self._bitrate,
             "strangers": self.peer.strangers,
             "forged": self.peer.forged,
-            "flooded": self.flooded,
+            "flooded": self.flooded + self.peer.flooded,
             "health": self.health,
         }
 
@@ -149,15 +151,17 @@ class Leg:
 
     def _rtp(self, data: bytes) -> None:
         now = time.monotonic()
-        self._tokens = min(float(MAX_PPS), self._tokens + (now - self._filled) * MAX_PPS)
+        self._tokens += (now - self._filled) * MAX_PPS
         self._filled = now
+        if self._tokens > MAX_PPS:
+            self._tokens = float(MAX_PPS)
         if self._tokens < 1:
             self.flooded += 1
             return
         self._tokens -= 1
         rtp = packets.parse_rtp(data)
         stream = self._by_pt.get(rtp.pt) if rtp else None
-        if rtp is None or stream is None or self.over:
+        if rtp is None or stream is None or self.over or stream.ssrc not in (None, rtp.ssrc):
             return
         try:
             self._forward(stream, rtp, now)
@@ -171,7 +175,7 @@ class Leg:
         if before and now - before > SILENT_S:
             self.room.gap(self, stream.kind, before, now)
         self._record(stream, rtp, now)
-        if lost := stream.wanted(now, self.rtt):
+        if stream.missing and (lost := stream.wanted(now, self.rtt)):
             self.peer.send_rtcp(packets.build_nack(self._ssrc, stream.ssrc or 0, lost))
 
     def _forward(self, stream: Incoming, rtp: packets.Rtp, now: float) -> None:
@@ -228,15 +232,22 @@ class Leg:
         elif isinstance(said, Nack):
             for out in self.outgoing.values():
                 if out.ssrc == said.ssrc:
-                    for seq in said.lost:
-                        if kept := out.again(seq):
-                            self.peer.send_rtp(kept)
+                    self._again(out, said.lost, now)
         elif isinstance(said, KeyRequest) and other is not None:
             other.ask_key(now)
         elif isinstance(said, Remb):
             self._remb = said.bitrate
         elif isinstance(said, Bye):
             pass  # the connection's own end says it
+
+    def _again(self, out: Outgoing, lost: tuple[int, ...], now: float) -> None:
+        # RFC 4585 6.2.1 leaves the pace to the sender: a request of a few bytes must not become a flood
+        if now - self._again_since >= 0.1:
+            self._again_left, self._again_since = MAX_AGAIN, now
+        for seq in lost:
+            if self._again_left > 0 and (kept := out.again(seq)):
+                self._again_left -= 1
+                self.peer.send_rtp(kept)
 
     def clock(self, stream: Incoming, report: SenderReport, now: float) -> None:
         """The facing party's clock pair, passed on for lip sync; also what our round trip is measured by."""

@@ -1,5 +1,5 @@
 """
-The only file that touches aiortc and aioice. Theirs: SDP, ICE, DTLS, SCTP. Ours: every media packet.
+The engine on aiortc, and the only file that touches its and aioice's peer connection. Theirs: SDP, ICE, DTLS, SCTP. Ours: every media packet.
 
 A decrypted packet is taken where its datagram arrives, before aiortc's receivers, so nothing is decoded and
 no thread is started for it; aiortc's own senders, receivers and RTCP never run. Names that are not their
@@ -22,7 +22,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
-from webrtc import sdp
+from webrtc import channel, sdp
+from webrtc.channel import Unfit, guard
 from webrtc.errors import BadOffer
 
 log = logging.getLogger(__name__)
@@ -41,12 +42,9 @@ PRIVATE: tuple[tuple[type, str, bool], ...] = (
 _MIMES = {"audio": "audio/opus", "video": "video/VP8"}
 
 
-class Unfit(RuntimeError):
-    """The installed aiortc or aioice is not the one this file was written for."""
-
-
 def self_test() -> None:
     """Refuse to start where a private name is missing or has changed its kind. Raises Unfit."""
+    channel.self_test()
     for owner, name, coroutine in PRIVATE:
         found = getattr(owner, name, None)
         if found is None or inspect.iscoroutinefunction(found) != coroutine:
@@ -95,6 +93,7 @@ class Peer:
         self.on_state: Callable[[str], None] = _ignore
         self.on_text: Callable[[str], None] = _ignore
         self.strangers = 0  # datagrams that were not heard
+        self.flooded = 0  # its limit is the leg's
         self.forged = 0  # packets that did not pass SRTP authentication or were replays
         self._channel: Any = None
         self._pair: Any = None
@@ -111,6 +110,8 @@ class Peer:
                 raise BadOffer("the offer has other sections than one audio and one video")
             self._take_over()
             self._follow()
+            if self.pc.sctp is not None:
+                guard(self.pc.sctp)
             if self.dtls._role == "auto":
                 # as DTLS server we choose the cipher: AEAD_AES_256_GCM instead of AES128_CM_SHA1_80
                 self.dtls._set_role("server")
@@ -123,6 +124,9 @@ class Peer:
         for protocol in self.ice._protocols:
             self._guard(protocol)
         return str(self.pc.localDescription.sdp)
+
+    def restart(self, offer: str) -> str | None:
+        """Never: aiortc cannot restart ICE, so such an offer becomes a connection of its own."""
 
     @property
     def state(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from webrtc import journal
 from webrtc.archive import Archive, Writer
+from webrtc.connection import Connect, Connection
 from webrtc.errors import BadOffer, MediaError, NoPicture, NoSuchLeg, NotConnected, NotRecorded, RoomClosed
 from webrtc.leg import CONNECT_S, Leg
 from webrtc.peer import Peer
@@ -30,14 +31,16 @@ MANIFEST = "manifest.json"
 class Room:
     """An open room. `key` is the case's data key; it is in memory here and nowhere on disk."""
 
-    def __init__(self, asked: OpenRoom, folder: Path, writer: Writer, sampler: Sampler) -> None:
+    def __init__(
+        self, asked: OpenRoom, folder: Path, writer: Writer, sampler: Sampler, connect: Connect = Peer
+    ) -> None:
         self.name, self.asked, self.folder = asked.room, asked, folder
         self.seats = {seat.leg: seat for seat in asked.legs}
         self.legs: dict[str, Leg] = {}  # connected, one a seat
         self.joining: dict[str, Leg] = {}  # answered, not yet connected
         self.barred: set[str] = set()  # consent withdrawn
         self.gaps: list[dict[str, Any]] = []
-        self._writer, self._sampler = writer, sampler
+        self._writer, self._sampler, self._connect = writer, sampler, connect
         self._archive = Archive(folder, asked.room, asked.key, writer)
         self._started: float | None = None
         self._next = 1
@@ -60,20 +63,26 @@ class Room:
         return resumed
 
     async def offer(self, leg: str, sdp: str, kind: str) -> dict[str, Any]:
-        """Answer a page. The leg's present connection stays until the new one is connected."""
+        """Answer a page. The leg's present connection stays until the new one is connected.
+
+        An offer of that very connection (ICE restart) is answered by it, and its segment goes on.
+        """
         seat = self._seat(leg)
         if leg in self.barred:
             raise NotConnected("consent was withdrawn: this party is not connected again")
         if kind != "offer":
             raise BadOffer("this is not an offer")
-        peer = Peer()
+        there = self.legs.get(leg)
+        if there is not None and not there.over and (renewed := there.peer.restart(sdp)) is not None:
+            return _told(there, renewed)
+        peer = self._connect()
         try:
             answer = await peer.answer(sdp)
             name = f"{self._next:04d}-{leg}"
             segment = Segment(name, self._archive, self._writer)
             joining = Leg(self, seat, segment, peer, self.asked.limits.max_bitrate)
             joining.answered()
-            fingerprint = peer.fingerprint()
+            reply = _told(joining, answer)
         except BaseException:
             await peer.close()
             raise
@@ -81,13 +90,7 @@ class Room:
         if older := self.joining.pop(leg, None):
             self._end(older, "replaced")
         self.joining[leg] = joining
-        return {
-            "sdp": answer,
-            "type": "answer",
-            "segment": name,
-            "connection": joining.connection,
-            "fingerprint": fingerprint,
-        }
+        return reply
 
     def send(self, leg: str | None, event: dict[str, Any]) -> int:
         """An event to one leg or all; how many took it."""
@@ -285,7 +288,17 @@ class Room:
         await asyncio.wait_for(asyncio.wrap_future(done), 30)
 
 
-async def _close(peer: Peer) -> None:
+def _told(leg: Leg, answer: str) -> dict[str, Any]:
+    return {
+        "sdp": answer,
+        "type": "answer",
+        "segment": leg.segment.name,
+        "connection": leg.connection,
+        "fingerprint": leg.peer.fingerprint(),
+    }
+
+
+async def _close(peer: Connection) -> None:
     await asyncio.sleep(0.2)  # the last event gets out first
     try:
         await asyncio.wait_for(peer.close(), 10)

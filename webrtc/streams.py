@@ -15,6 +15,10 @@ RATES = {"video": 90000, "audio": 48000}
 HISTORY = 512
 WAIT_S = {"video": 1.0, "audio": 0.4}
 NACK_TRIES = 8
+NACK_APART_S = 0.01
+NACK_MOST = 64  # an answer of more in one burst would fill the queues on its way and be lost again
+MAX_MISSING = 3000
+MAX_FRAME = 4 << 20
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Incoming:
     _before: tuple[int, int] = (0, 0)  # (expected, received) at the last report
     _next: int = 0
     _skipped: bool = False
+    _wanted: float = -1.0
     _waiting: dict[int, Rtp] = field(default_factory=dict)
 
     def account(self, rtp: Rtp, now: float) -> bool:
@@ -53,7 +58,9 @@ class Incoming:
             return False
         number = self._extended(rtp.seq)
         if number > self.highest:
-            if number - self.highest > 3000:  # the sender began anew; nothing between will come
+            if (
+                number - self.highest + len(self.missing) > MAX_MISSING
+            ):  # the sender began anew; nothing between will come
                 self._skip_to(number)
             else:
                 for n in range(self.highest + 1, number):
@@ -74,7 +81,11 @@ class Incoming:
     def order(self, rtp: Rtp | None, now: float) -> list[Rtp | None]:
         """The packets whose turn has come; None is one that never will. `rtp` None: only time passed."""
         if rtp is not None:
-            self._waiting.setdefault(self._extended(rtp.seq), rtp)
+            number = self._extended(rtp.seq)
+            if number == self._next and not self._waiting and not self._skipped:  # as nearly all are
+                self._next += 1
+                return [rtp]
+            self._waiting.setdefault(number, rtp)
         ready: list[Rtp | None] = [None] if self._skipped else []
         self._skipped = False
         while self._waiting:
@@ -102,8 +113,11 @@ class Incoming:
         return ready
 
     def wanted(self, now: float, rtt: float) -> list[int]:
-        """Sequence numbers to ask for (again): at once, then every round trip, while young."""
-        ask = []
+        """Sequence numbers to ask for (again): at once, then every round trip, while young; some at a time."""
+        ask: list[int] = []
+        if not self.missing or 0 <= now - self._wanted < NACK_APART_S:
+            return ask
+        self._wanted = now
         for number, m in list(self.missing.items()):
             if now - m.since > WAIT_S[self.kind]:
                 if number < self._next:
@@ -111,7 +125,9 @@ class Incoming:
             elif m.tries < NACK_TRIES and now - m.asked >= max(0.03, 1.2 * rtt):
                 m.tries, m.asked = m.tries + 1, now
                 ask.append(number & 0xFFFF)
-        return ask[:127]
+                if len(ask) == NACK_MOST:
+                    break
+        return ask
 
     def receiver_report(self, now: float) -> packets.Report | None:
         """What RFC 3550 A.3 makes of the counts since the last report."""
@@ -169,6 +185,10 @@ class Outgoing:
         if (rtp.seq - self._first) & 0xFFFF > 0x8000 and self.count < 0x8000:
             return None  # from before the switch
         seq, ts = (rtp.seq + self._shift[0]) & 0xFFFF, (rtp.ts + self._shift[1]) & 0xFFFFFFFF
+        kept = self._history.get(seq % HISTORY)
+        if kept is not None and (int.from_bytes(kept[2:4], "big") - seq) & 0xFFFF < 0x8000:
+            # two packets under one number would share a nonce, which gives the key of AES-GCM's tag away (RFC 7714 8.1)
+            return None
         data = packets.build_rtp(self.pt, rtp.marker, seq, ts, self.ssrc, rtp.payload)
         if self._last is None or 0 < (seq - self._last[0]) & 0xFFFF < 0x8000:
             self._last = (seq, ts, now)
@@ -210,6 +230,7 @@ class Frames:
     _parts: list[bytes] = field(default_factory=list)
     _whole: bool = False
     _ts: int = -1
+    _size: int = 0
 
     def add(self, rtp: Rtp | None) -> tuple[int, bytes] | None:
         """(RTP time, frame) when `rtp` completes one; None stands for a lost packet."""
@@ -222,13 +243,14 @@ class Frames:
             return None
         begins, data = body
         if begins and (rtp.ts != self._ts or not self._parts):
-            self._parts, self._whole, self._ts = [data], True, rtp.ts
+            self._parts, self._whole, self._ts, self._size = [data], True, rtp.ts, len(data)
         else:
             self._parts.append(data)
-        if sum(map(len, self._parts)) > 4 << 20:
-            self._parts, self._whole = [], False
+            self._size += len(data)
+        if self._size > MAX_FRAME:
+            self._parts, self._whole, self._size = [], False, 0
         if not rtp.marker:
             return None
         frame, whole = b"".join(self._parts), self._whole
-        self._parts, self._whole = [], False
+        self._parts, self._whole, self._size = [], False, 0
         return (rtp.ts, frame) if whole and frame else None

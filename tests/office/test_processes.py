@@ -23,3 +23,11 @@ def test_services_that_are_named_are_used_and_none_is_started(settings):
 
     assert ["seal", "media", "work", "web"] == list(children)
     assert children["seal"].environ == {"STAMP_URLS": "https://tsa.example", "STATUS_URLS": "https://ocsp.example"}
+
+
+def test_the_media_worker_is_told_which_engine_port_and_address(settings):
+    told = replace(settings, media_engine="port", media_port=4443, media_public_host="203.0.113.7")
+    command = next(child.command for child in children_of(told) if child.name == "media")
+
+    for name, value in (("--engine", "port"), ("--udp-port", "4443"), ("--public-host", "203.0.113.7")):
+        assert value == command[command.index(name) + 1]

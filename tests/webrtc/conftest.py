@@ -1,16 +1,37 @@
 """What the tests of this room share; the parties themselves are in webrtc_parties."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from webrtc_parties import Clip, Worker, make_clip
 
 from storage import vault
+from webrtc import peer, port
+from webrtc.connection import Connection
 
 
-def _running(folder: Path) -> Iterator[Worker]:
-    running = Worker(folder / "run" / "media.sock", folder / "rec")
+@pytest.fixture(scope="session", params=["port", "aiortc"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Every test that needs a worker is played on both."""
+    return request.param
+
+
+@pytest.fixture
+def stood(engine: str) -> Callable[[], Callable[[], Connection]]:
+    """Call it on the loop: the engine's way to make a connection."""
+
+    def stand() -> Callable[[], Connection]:
+        if engine == "port":
+            return port.stand("127.0.0.1", 0, "").connect
+        peer.bind_to("127.0.0.1")
+        return peer.Peer
+
+    return stand
+
+
+def _running(folder: Path, engine: str) -> Iterator[Worker]:
+    running = Worker(folder / "run" / "media.sock", folder / "rec", engine)
     yield running
     running.stop()
     log = running.log.read_text()
@@ -19,14 +40,14 @@ def _running(folder: Path) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    yield from _running(tmp_path)
+def worker(tmp_path: Path, engine: str) -> Iterator[Worker]:
+    yield from _running(tmp_path, engine)
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def standing(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Worker]:
     """One worker for the tests that only knock at it."""
-    yield from _running(tmp_path_factory.mktemp("standing"))
+    yield from _running(tmp_path_factory.mktemp("standing"), engine)
 
 
 @pytest.fixture

@@ -261,3 +261,47 @@ def test_a_killed_worker_comes_back_and_both_pages_rejoin(worker, office, pages,
         ("applicant", "worker"),
         ("notary", "worker"),
     }
+
+
+RESTART = """async (leg) => {
+    const pc = window.connections.at(-1);
+    const before = pc.localDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1];
+    await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+    await new Promise((done) => { const wait = () => pc.iceGatheringState === "complete" ? done() : setTimeout(wait, 20); wait(); });
+    const reply = await fetch("/offer/" + leg, { method: "POST", headers: { "X-CSRFToken": "token" },
+        body: JSON.stringify({ sdp: pc.localDescription.sdp, type: pc.localDescription.type }) });
+    await pc.setRemoteDescription(await reply.json());
+    return before !== pc.localDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1];
+}"""
+
+
+@pytest.mark.req("C07", "D03")
+def test_a_browser_that_restarts_ice_freezes_nobody_and_keeps_its_segment(worker, office, pages, key, engine):
+    if engine != "port":
+        pytest.skip("aiortc restarts no ICE")
+    for leg, page in pages.items():
+        page.add_init_script(
+            "window.connections = []; const Real = RTCPeerConnection;"
+            "window.RTCPeerConnection = function (...a) { const pc = new Real(...a); connections.push(pc); return pc; }"
+        )
+        page.goto(f"{office.url}/?leg={leg}&colour={COLOURS[leg]}")
+    for page in pages.values():
+        sees_the_other(page)
+    before = len(worker.client.status("room")["legs"])
+    segments = {leg: worker.client.status("room")["legs"][leg]["segment"] for leg in pages}
+    frozen = "document.querySelector('#remote').getVideoPlaybackQuality().totalVideoFrames"
+    worst, seen, last = 0.0, pages["notary"].evaluate(frozen), time.monotonic()
+    assert pages["applicant"].evaluate(RESTART, "applicant")
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        now = pages["notary"].evaluate(frozen)
+        if now != seen:
+            worst, seen, last = max(worst, time.monotonic() - last), now, time.monotonic()
+        time.sleep(0.02)
+    print(f"longest time without a new picture at the other side {worst:.2f} s")
+    assert worst < 1.0
+    assert before == 2
+    assert segments == {leg: worker.client.status("room")["legs"][leg]["segment"] for leg in pages}
+    assert all(page.evaluate("call.state") == "live" for page in pages.values())
+    manifest = worker.client.close_room("room")
+    assert manifest["gaps"] == []

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import struct
 from pathlib import Path
 
 import pytest
+from test_webrtc_answer import CHROME
 from webrtc_parties import Party
 
 from storage import vault
-from webrtc import journal, peer, protocol
+from webrtc import answer, journal, protocol, sctp
 from webrtc.errors import BadOffer, BadRequest
 
 KEY = bytes(32)
@@ -19,15 +21,15 @@ def open_files():
 
 
 @pytest.mark.req("C01")
-def test_an_offer_whose_bundle_names_a_section_that_is_not_there_leaves_no_socket_open(clips):
-    peer.bind_to("127.0.0.1")
+def test_an_offer_whose_bundle_names_a_section_that_is_not_there_leaves_no_socket_open(clips, stood):
 
     async def ask():
         party = Party(clips["applicant"])
         offer = (await party.offer()).replace("a=mid:0\r\n", "", 1)
         await party.leave()
+        connect = stood()
         before = open_files()
-        one = peer.Peer()
+        one = connect()
         with pytest.raises(BadOffer):
             await one.answer(offer)
         await one.close()
@@ -82,3 +84,29 @@ def test_bytes_behind_the_last_fragment_of_a_closed_segment_are_named(tmp_path):
     assert journal.manifest_of(tmp_path, KEY)["intact"]
     (tmp_path / "0001-a.rec").write_bytes(whole + b"xy")
     assert "0001-a: something follows" in journal.manifest_of(tmp_path, KEY)["problems"][0]
+
+
+def sctp_packet(kind, body):
+    return bytes(12) + struct.pack("!BBH", kind, 0, 4 + len(body)) + body
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        sctp_packet(sctp.INIT, bytes(16) + b"\x80\x08\x00\x00" + bytes(8)),  # held the parser, and the worker, for ever
+        sctp_packet(sctp.RECONFIG, b"\x00\x0d\x00\x03" + bytes(8)),
+        sctp_packet(sctp.SACK, bytes(8) + b"\x01\x00\x00\x00" + b"\x00\x01\xff\xff" * 256),  # 17 million numbers
+        sctp_packet(sctp.SACK, bytes(8) + b"\x00\x09\x00\x00"),
+        sctp_packet(sctp.FORWARD_TSN, bytes(7)),
+        sctp_packet(sctp.DATA, bytes(12)),
+        sctp_packet(10, b"")[:-1],
+        b"",
+    ],
+)
+def test_an_sctp_packet_that_asks_for_endless_work_is_not_taken(packet):
+    assert not sctp.sound(packet)
+
+
+def test_a_section_of_a_strange_kind_is_refused_in_words():
+    with pytest.raises(BadOffer):
+        answer.read(CHROME.replace("m=application", "m=aPplication"))

@@ -182,14 +182,13 @@ def test_an_offer_that_names_internal_addresses_sends_them_nothing(worker, key, 
     asyncio.run(call())
 
 
-def test_half_open_connections_are_given_up_and_closed(tmp_path, key, clips, monkeypatch):
+def test_half_open_connections_are_given_up_and_closed(tmp_path, key, clips, monkeypatch, stood):
     monkeypatch.setattr(leg_module, "CONNECT_S", 0.5)
     monkeypatch.setattr("webrtc.room.CONNECT_S", 0.5)
-    peer.bind_to("127.0.0.1")
 
     async def wait():
         writer, sampler = Writer(), Sampler()
-        room = Room(OpenRoom("r", key, (Seat("applicant", "a"),)), tmp_path / "r", writer, sampler)
+        room = Room(OpenRoom("r", key, (Seat("applicant", "a"),)), tmp_path / "r", writer, sampler, stood())
         await room.open()
         before = open_files(os.getpid())
         party = Party(clips["applicant"])
@@ -288,8 +287,9 @@ def test_the_sampler_survives_hostile_pictures(clips):
     assert good.startswith(b"\xff\xd8")
 
 
-def test_the_open_door_answers_on_loopback_and_not_in_production(tmp_path, clips):
+def test_the_open_door_answers_on_loopback_and_not_in_production(tmp_path, clips, engine):
     command = [sys.executable, "-m", "webrtc", "serve", "--rec", str(tmp_path / "rec"), "--open-door"]
+    command += ["--engine", engine]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

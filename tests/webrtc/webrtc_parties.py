@@ -27,6 +27,7 @@ LEGS = [{"leg": "applicant", "role": "applicant"}, {"leg": "notary", "role": "no
 class Worker:
     socket: Path
     rec: Path
+    engine: str = "port"
     process: subprocess.Popen | None = None
     client: MediaClient = field(init=False)
 
@@ -40,6 +41,7 @@ class Worker:
 
     def start(self):
         arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", "127.0.0.1"]
+        arguments += ["--engine", self.engine]
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
