@@ -108,6 +108,7 @@ def test_fifty_files_are_dropped_and_one_table_comes_out(chromium, world, origin
     page.on("request", lambda r: sent.append(r) if r.method == "POST" else None)
     page.goto(origin + "/verify")
     page.locator("#verify-many").click()
+    page.wait_for_load_state()  # the page's script listens by then; before it, a drop is nobody's
     page.evaluate(DROP, [names, [list(data) for data in contents]])
     assert finished(page) == "查完了：50 份，有效 46 份，其他 4 份。"
     assert page.evaluate("document.activeElement.id") == "many-results"
