@@ -16,7 +16,7 @@ from notary.errors import BadInput, NotAllowed
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
 from notary.models import Case, Draft, Event, Person, Remark
-from notary.office import hearing, showing, wording
+from notary.office import filing, hearing, showing, wording
 from notary.office.needs import check
 from notary.office.step import advance
 from notary.terms import act_words
@@ -67,7 +67,7 @@ def language_words(code: str) -> str:
 
 def translation_of(form: Mapping[str, str]) -> dict[str, str]:
     """The translation that a form holds, for use abroad (H06); empty where nothing is written. Raises BadInput."""
-    found = {name: form.get(f"translation-{name}", "").replace("\r\n", "\n").strip() for name in TRANSLATION}
+    found = {name: _tidy(form.get(f"translation-{name}", ""), 10_000) for name in TRANSLATION}
     if not found["text"]:
         return {}
     wrong = {}
@@ -81,11 +81,22 @@ def translation_of(form: Mapping[str, str]) -> dict[str, str]:
             wrong[f"translation-{name}"] = words
     if len(found["text"]) > 8000:
         wrong["translation-text"] = _("译文太长了，最多 8000 个字符。")
+    elif _lines(found["text"]) > 300:
+        wrong["translation-text"] = _("译文太长了，最多 %(n)d 行。", n=300)
     elif lacking := render.missing_glyphs("".join(found.values())):
         wrong["translation-text"] = _("公证书的字体里没有这些字：%(chars)s。请换一种写法。", chars=" ".join(lacking))
     if wrong:
         raise BadInput(wrong)
     return found
+
+
+def _tidy(typed: str, most: int) -> str:
+    """What a deed can print: no control characters, one blank for every tab."""
+    return filing.plain(typed, most).replace("\t", " ")
+
+
+def _lines(text: str) -> int:
+    return sum(1 for line in text.split("\n") if line.strip())
 
 
 TRANSLATION = ("language", "title", "translator", "text")
@@ -95,9 +106,11 @@ def save(db: Session, case: Case, text: str, form: Mapping[str, str], by: Actor,
     """A new version of the draft, with its findings and translation; the older ones stay. Raises BadInput, NotAllowed."""
     if case.state != State.DRAFTING or by.id != case.notary_id or by.id is None:
         raise NotAllowed(_("只有承办公证员能写草稿。"))
-    text = text.replace("\r\n", "\n").strip()[:4000]
+    text = _tidy(text, 4000)
     if len(text) < 20:
         raise BadInput({"text": _("证词太短了，请写全。")})
+    if _lines(text) > 40:
+        raise BadInput({"text": _("证词太长了，最多 %(n)d 行。", n=40)})
     if lacking := render.missing_glyphs(text):
         raise BadInput({"text": _("公证书的字体里没有这些字：%(chars)s。请换一种写法。", chars=" ".join(lacking))})
     translation = translation_of(form)

@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
-from notary.errors import NotFound, NotPossible
+from notary.errors import BadInput, NotFound, NotPossible
 from notary.jobs import enqueue, job
 from notary.ledger import SYSTEM, Actor
 from notary.models import Case, Deed, Notice, NoticeKind, Number, Office, Person, Review
@@ -29,6 +29,23 @@ from signing.verify import Trust, verify
 
 KINDS = {"corrected": (NoticeKind.CORRECTION, "补"), "revoked": (NoticeKind.REVOCATION, "撤")}
 """Outcome of a review -> kind, and the letter of its series of numbers."""
+
+
+MOST_LINES = 40
+"""Of a reason, as the notice's schema has it."""
+
+
+def lines_of(decision: str) -> list[str]:
+    """A reason as the paper prints it, a paragraph a line."""
+    return [line for line in (" ".join(one.split()) for one in decision.splitlines()) if line]
+
+
+def refuse_unprintable(decision: str) -> None:
+    """Before anything is decided: what the paper could not say would leave a decision without one. Raises BadInput."""
+    if len(lines_of(decision)) > MOST_LINES:
+        raise BadInput({"decision": _("理由太长了，最多 %(n)d 行。", n=MOST_LINES)})
+    if gone := render.missing_glyphs("".join(lines_of(decision))):
+        raise BadInput({"decision": _("公证书的字体里没有这个字：%(c)s", c=" ".join(gone))})
 
 
 def prepare(db: Session, case: Case, deed: Deed, review: Review, now: datetime) -> Notice:
@@ -53,7 +70,7 @@ def prepare(db: Session, case: Case, deed: Deed, review: Review, now: datetime) 
             "number": deed.number, "sha256": deed.sha256, "issued_on": said["issued_on"],
             "matter": filing.matter_of(case).deed_title.zh,
         },
-        "decision": [line for line in map(str.strip, review.decision.splitlines()) if line],
+        "decision": lines_of(review.decision),
     }  # fmt: skip
     if review.corrections:
         facts["corrections"] = review.corrections
@@ -95,16 +112,18 @@ def sealed_of(db: Session, deed: Deed) -> list[Notice]:
     return list(db.scalars(query.order_by(Notice.sealed_at)))
 
 
-def waiting_for(db: Session, case: Case, by: Actor) -> Notice | None:
-    """The paper that waits for this notary's key."""
+def waiting_for(db: Session, case: Case, by: Actor, notice_id: UUID | None = None) -> Notice | None:
+    """The paper that waits for this notary's key: the oldest, or the one that was shown."""
     query = (
         sa.select(Notice)
         .join(Review, Review.id == Notice.review_id)
         .where(
             Notice.case_id == case.id, Review.opened_by == by.id, Notice.body_sha256 != "", Notice.activation == {},
         )
-    )  # fmt: skip
-    return db.scalar(query)
+    ).order_by(Notice.decided_on, Notice.n)  # fmt: skip
+    if notice_id is not None:
+        query = query.where(Notice.id == notice_id)
+    return db.scalar(query.limit(1))
 
 
 def entry_of(notice: Notice) -> Entry:
@@ -122,11 +141,13 @@ def file_of(parts: Parts, case: Case, notice: Notice) -> bytes:
     return safe.fetch(parts, case, notice.object_key, notice.sha256)
 
 
-def activate(db: Session, parts: Parts, case: Case, assertion: dict[str, Any], by: Actor, now: datetime) -> Notice:
-    """The notary's act over exactly this body; the seal puts it on record first. Raises NotPossible, NotAllowed, Unavailable."""
+def activate(
+    db: Session, parts: Parts, case: Case, notice_id: UUID, assertion: dict[str, Any], by: Actor, now: datetime
+) -> Notice:
+    """The notary's act over exactly the body that was shown; the seal puts it on record first. Raises NotPossible, NotAllowed, Unavailable."""
     from notary.office.activating import words_of
 
-    notice = waiting_for(db, case, by)
+    notice = waiting_for(db, case, by, notice_id)
     if notice is None:
         raise NotPossible(_("没有等您签的决定书，或者已经签了。请刷新。"))
     try:

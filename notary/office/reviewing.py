@@ -52,7 +52,9 @@ def refuse_bad(db: Session, case: Case, outcome: str, decision: str, corrections
         raise NotPossible(_("这个案子没有在复查。"))
     if outcome not in OUTCOMES:
         raise BadInput({"outcome": _("请选撤销、补正或维持。")})
-    _reasoned(decision)
+    decision = _reasoned(decision)
+    if outcome != "upheld":
+        noticing.refuse_unprintable(decision)
     if outcome == "corrected":
         _refuse_bad_corrections(db, case, corrections)
 
@@ -116,7 +118,7 @@ def decide(
 
 
 def _reasoned(text: str) -> str:
-    text = text.strip()[:2000]
+    text = filing.plain(text)
     if len(text) < 6:
         raise BadInput({"reason": _("请写明理由（至少 6 个字）。")})
     return text

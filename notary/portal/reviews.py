@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -109,9 +110,9 @@ def decide(case_id: UUID) -> AnyResponse:
 @only(Role.NOTARY)
 def notice_options(case_id: UUID) -> Response:
     """As for a deed: the challenge is reckoned from number and body, and the seal reckons the same."""
-    me = actor()
+    me, shown = actor(), _shown(passkeys.body())
     with parts().db.begin() as db:
-        notice = noticing.waiting_for(db, case_for_staff(db, case_id, me), me)
+        notice = noticing.waiting_for(db, case_for_staff(db, case_id, me), me, shown)
         if notice is None:
             raise NotPossible
         known = [base64url_to_bytes(one) for one in parts().seal.passkeys(str(me.id))]
@@ -124,8 +125,16 @@ def sign_notice(case_id: UUID) -> AnyResponse:
     me, given = actor(), passkeys.body()
     with parts().db.begin() as db:
         case = case_for_staff(db, case_id, me, lock=True)
-        noticing.activate(db, parts(), case, passkeys.assertion_of(given), me, parts().clock())
+        noticing.activate(db, parts(), case, _shown(given), passkeys.assertion_of(given), me, parts().clock())
     return jsonify({"next": url_for("reviews.review", case_id=case_id)})
+
+
+def _shown(given: dict[str, Any]) -> UUID:
+    """The paper whose pages stood beside the button; two may wait. Raises NotPossible."""
+    try:
+        return UUID(str(given.get("notice")))
+    except ValueError:
+        raise NotPossible from None
 
 
 @reviews.get("/cases/<uuid:case_id>/notices/<uuid:notice_id>/<int:page>.png")

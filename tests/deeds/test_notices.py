@@ -36,8 +36,11 @@ def review(world, case_id, by="liyuan"):
 def sign(world, case_id, login="liyuan", key=None):
     browser, base = world.browser(login), f"/desk/cases/{case_id}/review"
     page = browser.get(base).text
-    reply = world.touch(browser, key or world.passkeys[login], f"{base}/notice/options", f"{base}/notice")
-    return page, reply
+    shown = re.search(r'name="notice" value="([^"]+)"', page)
+    fields = {"notice": shown[1]} if shown else {}
+    return page, world.touch(
+        browser, key or world.passkeys[login], f"{base}/notice/options", f"{base}/notice", **fields
+    )
 
 
 def test_what_is_to_be_corrected_must_stand_in_the_deed(world, issued):
@@ -51,6 +54,24 @@ def test_what_is_to_be_corrected_must_stand_in_the_deed(world, issued):
     reply = decide("远程视频", "\U0002ebf0")
     assert reply.status_code == 422
     assert "字体里没有" in reply.text
+    assert world.case(issued.case_id).state == "under_review"
+
+
+@pytest.mark.parametrize("outcome", ["revoked", "corrected"])
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("理由里有一个字 \U0002ebf0 印不出来", "字体里没有"),
+        ("一行\n" * 41, "最多 40 行"),
+        (7 * "\x00", "至少 6 个字"),
+    ],
+)
+def test_a_reason_that_no_paper_can_say_is_refused_before_a_key_is_touched(world, issued, outcome, reason, says):
+    """Found on reading once more: the decision stood, and its paper could never be made."""
+    more = {"stands-1": "远程视频", "reads-1": "远程移动视频"}
+    reply = world.decide(issued.case_id, outcome=outcome, decision=reason, **more)
+    assert reply.status_code == 422, reply.text
+    assert says in reply.text
     assert world.case(issued.case_id).state == "under_review"
 
 

@@ -14,7 +14,7 @@ from signing.verify import Trust, verify
 
 def save(world, case_id, **fields):
     text = "兹证明王大川经远程视频，在本公证员面前签署后附声明，签名属实，并知悉后果。"
-    return world.browser("chenjing").form(f"/desk/cases/{case_id}/draft", text=text, **FINDINGS | fields)
+    return world.browser("chenjing").form(f"/desk/cases/{case_id}/draft", **{"text": text} | FINDINGS | fields)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ def save(world, case_id, **fields):
         ({"translation-language": "tlh"}, "译文是哪种文字"),
         ({"translation-text": "תעודה"}, "公证书的字体里没有这些字"),
         ({"translation-text": "a" * 8001}, "最多 8000"),
+        ({"translation-text": "a\n" * 301}, "最多 300 行"),
+        ({"text": "兹证明甲经远程视频签署。\n" * 41}, "最多 40 行"),
     ],
 )
 def test_a_translation_that_cannot_stand_in_a_deed_is_refused_and_what_was_typed_stays(world, change, says):
