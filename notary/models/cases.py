@@ -120,6 +120,7 @@ class Event(Base):
     """Canonical JSON without personal data: kind, time, case, salted commitment to actor and payload."""
     leaf_hash: Mapped[bytes] = mapped_column(LargeBinary)
     """RFC 9162 §2.1.1."""
+    __table_args__ = (Index("ix_events_kind_seq", "kind", "seq"),)
 
 
 class Series(Base):

@@ -36,6 +36,7 @@ THRESHOLDS = (60, 30, 7, 0)
 """Days before an end on which the desk is told, and the day itself; each once. ours"""
 DAILY = timedelta(hours=20)
 """A bundle older than this is followed by a new one. ours"""
+KEY_LINES = ("key.made", "key.retired", "key.revoked", "key.ceremony")
 ROOT_LIST, ISSUING_LIST, BUNDLE = "root.crl", "issuing.crl", "trust.bundle"
 
 
@@ -62,20 +63,18 @@ def watch(parts: Parts) -> None:
     """Every hour: what changed is written down, what ends soon is told, a bundle is published daily and after a change."""
     standing, now = parts.seal.standing(), parts.clock()
     with parts.db.begin() as db:
-        changed = note(db, standing, now)
+        note(db, standing, now)
         tell(db, standing, now)
-    publish(parts, standing, changed=changed)
+    publish(parts, standing)
 
 
 # ---- the ledger
 
 
-def note(db: Session, standing: Standing, now: datetime) -> bool:
-    """Lines for keys that are new, gone or taken back, and for the ceremony; whether there were any. Safe to run twice."""
-    before = sa.func.max(Event.seq)
-    first = db.scalar(sa.select(before)) or 0
+def note(db: Session, standing: Standing, now: datetime) -> None:
+    """Lines for keys that are new, gone or taken back, and for the ceremony. Safe to run twice."""
     told: dict[str, dict[str, dict[str, Any]]] = {}
-    for event in db.scalars(sa.select(Event).where(Event.kind.like("key.%")).order_by(Event.seq)):
+    for event in db.scalars(sa.select(Event).where(Event.kind.in_(KEY_LINES)).order_by(Event.seq)):
         told.setdefault(event.kind, {})[event.payload.get("fingerprint") or event.payload["sha256"]] = event.payload
     made, retired, revoked = (told.setdefault(f"key.{kind}", {}) for kind in ("made", "retired", "revoked"))
     here_now = {}
@@ -102,7 +101,6 @@ def note(db: Session, standing: Standing, now: datetime) -> bool:
             )
     if standing.ceremony and standing.ceremony not in told.get("key.ceremony", {}):
         ledger.append(db, "key.ceremony", SYSTEM, now, sha256=standing.ceremony)
-    return (db.scalar(sa.select(before)) or 0) > first
 
 
 def _revoked(standing: Standing) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -168,7 +166,9 @@ def tell(db: Session, standing: Standing, now: datetime) -> None:
 def alarms(db: Session) -> list[Alarm]:
     """Those that stand, the nearest end first."""
     found: dict[str, Alarm] = {}
-    for event in db.scalars(sa.select(Event).where(Event.kind.like("alarm.%")).order_by(Event.seq)):
+    for event in db.scalars(
+        sa.select(Event).where(Event.kind.in_(("alarm.raised", "alarm.resolved"))).order_by(Event.seq)
+    ):
         said = event.payload
         if event.kind == "alarm.resolved":
             found.pop(said["about"], None)
@@ -199,22 +199,28 @@ def folder(parts: Parts) -> Path:
     return parts.settings.under("pki")
 
 
-def publish(parts: Parts, standing: Standing, *, changed: bool) -> None:
-    """Lists and bundle as files; the bundle's SHA-256 goes into the ledger before anybody can fetch it."""
+def publish(parts: Parts, standing: Standing) -> None:
+    """Bundle and lists as files; the bundle's SHA-256 goes into the ledger before anybody can fetch it.
+
+    Whether there is something to do is read off what stands: a list that is still the old one, lines of keys behind the
+    last bundle's. So whatever dies on the way, the next hour does it; the lists come last, because they ask for the bundle.
+    """
     where = folder(parts)
     where.mkdir(parents=True, exist_ok=True)
     root = x509.load_pem_x509_certificate(parts.seal.public().trust_pem)
-    for raw in standing.lists:
-        name = ROOT_LIST if x509.load_der_x509_crl(raw).issuer == root.subject else ISSUING_LIST
-        if not (where / name).exists() or (where / name).read_bytes() != raw:
-            write_whole(where / name, raw, 0o644)
-            changed = True
-    if not changed and not _old(parts):
+    lists = {
+        where / (ROOT_LIST if x509.load_der_x509_crl(raw).issuer == root.subject else ISSUING_LIST): raw
+        for raw in standing.lists
+    }
+    news = {path: raw for path, raw in lists.items() if not path.exists() or path.read_bytes() != raw}
+    if not news and not _behind(parts):
         return
     made = parts.seal.trust_bundle(parts.settings.log_witness_keys)
     with parts.db.begin() as db:
         ledger.append(db, "trust.published", SYSTEM, parts.clock(), sha256=hashlib.sha256(made).hexdigest())
     write_whole(where / BUNDLE, made, 0o644)
+    for path, raw in news.items():
+        write_whole(path, raw, 0o644)
 
 
 def known(parts: Parts, trust: Trust) -> trustbundle.Known | None:
@@ -228,11 +234,16 @@ def known(parts: Parts, trust: Trust) -> trustbundle.Known | None:
         return None
 
 
-def _old(parts: Parts) -> bool:
+def _behind(parts: Parts) -> bool:
+    """No bundle yet, a day's one, another than was logged last, or from before the last line about a key."""
+    path = folder(parts) / BUNDLE
     with parts.db() as db:
-        query = sa.select(sa.func.max(Event.at)).where(Event.kind == "trust.published")
-        last = db.scalar(query)
-    return last is None or parts.clock() - last > DAILY or not (folder(parts) / BUNDLE).exists()
+        newest = sa.select(Event).order_by(Event.seq.desc()).limit(1)
+        last = db.scalar(newest.where(Event.kind == "trust.published"))
+        key = db.scalar(newest.where(Event.kind.in_(KEY_LINES)))
+    if last is None or parts.clock() - last.at > DAILY or (key is not None and key.seq > last.seq):
+        return True
+    return not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != last.payload["sha256"]
 
 
 @queue.periodic(cron="10 * * * *")

@@ -17,6 +17,7 @@ from notary.office import doors, keeping
 from notary.seal.client import Certificate, Public, Standing
 from signing import keys, places, rotation, trustbundle
 from signing.evidence import Evidence
+from signing.keyfile import write_whole
 from signing.places import place
 from signing.profile import OFFICE, STAMP
 from signing.verify import Trust
@@ -209,3 +210,36 @@ def test_bundle_and_lists_are_published_daily_and_after_a_change_and_logged_befo
     print_ = trust.signers[0].fingerprint(hashes.SHA256()).hex().upper()
     assert " ".join(print_[at : at + 4] for at in range(0, 64, 4)) in page
     assert "test root" in page
+
+
+@pytest.mark.req("K08")
+@pytest.mark.parametrize("dies_at", ["bundle", "after the log", "lists"])
+def test_a_worker_that_dies_while_it_publishes_leaves_it_to_the_next_hour(office, clock, monkeypatch, dies_at):
+    """Otherwise a lost key would be missing from the bundle for a day."""
+    folder, where = office.seal.folder, keeping.folder(office)
+    keeping.watch(office)
+    keys.revoke(folder, b"pw", places.chain_in(place(folder, OFFICE).path)[0].serial_number, at=clock())
+    clock.pass_by(hours=1)
+
+    def dies(path, *rest):
+        if dies_at != "lists" or path.name.endswith(".crl"):
+            raise KeyboardInterrupt
+        write_whole(path, *rest)
+
+    if dies_at == "bundle":
+        monkeypatch.setattr(office.seal, "trust_bundle", dies)
+    else:
+        monkeypatch.setattr(keeping, "write_whole", dies)
+    with pytest.raises(KeyboardInterrupt):
+        keeping.watch(office)
+    monkeypatch.undo()
+    clock.pass_by(hours=1)
+    keeping.watch(office)
+    raw = (where / "trust.bundle").read_bytes()
+    assert told(office, "trust.published")[-1][1] == {"sha256": hashlib.sha256(raw).hexdigest()}
+    assert (where / "issuing.crl").read_bytes() == (folder / "issuing.crl").read_bytes()
+    assert trustbundle.read(raw, Trust.from_pem(keys.root_pem(folder)), clock()).made_at == clock()
+    logged = len(told(office, "trust.published"))
+    clock.pass_by(hours=1)
+    keeping.watch(office)
+    assert len(told(office, "trust.published")) == logged  # and then there is nothing left to do
