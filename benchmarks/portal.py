@@ -21,7 +21,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -31,13 +30,9 @@ from urllib.parse import urlencode
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "bank"))
 
-import sqlalchemy as sa
-from bank_world import BankWorld
-from verify_misses import parts_of
+from verify_misses import bank_office
 from webrtc_parties import LEGS, Party, Worker, make_clip
 
-from notary.database import migrate
-from notary.postgres import EmbeddedPostgres
 from notary.processes import free_port, web_command
 from notary.settings import CHECKOUT
 from storage import vault
@@ -179,20 +174,8 @@ def main():
     for name, default in (("rooms", 4), ("rounds", 6), ("seconds", 8), ("at-once", 8)):
         asked.add_argument(f"--{name}", type=int, default=default)
     given = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="yz-portal-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder, "throw-away")
-        server.start()
-        try:
-            with sa.create_engine(server.url(), isolation_level="AUTOCOMMIT").connect() as db:
-                db.execute(sa.text("CREATE DATABASE portal"))
-            migrate(server.url(database="portal"))
-            world = BankWorld(parts_of(folder / "office", server.url(database="portal")))
-            rounds, sealed, loads = measure(world, given, folder / "media")
-            world.parts.engine.dispose()
-        finally:
-            server.stop()
+    with bank_office("portal") as (world, folder):
+        rounds, sealed, loads = measure(world, given, folder / "media")
     print(
         f"{given.rooms} rooms, {given.rounds} rounds of {given.seconds} s each, {given.at_once} connections, {os.cpu_count()} cores"
     )

@@ -17,14 +17,13 @@ from signing.evidence import Evidence
 from signing.pdfvalue import BadPdf, Ref, Stream
 from signing.shape import (
     DSS_LISTS,
-    NEW_FIELD,
-    NEW_STAMP,
     NOTARY_FIELD,
     OFFICE_FIELD,
     Shape,
     Signed,
     changed,
     check_permissions,
+    check_unseen,
     other,
     signed_in,
 )
@@ -207,12 +206,7 @@ def _check_stamp(
     lists = [file.get(file.get(form, r)["Fields"], r) for r in (revision - 1, revision)]
     if lists[1] != [*lists[0], field]:
         raise changed("fields")
-    seen, value = file.get(field, revision), file.get(stamp.ref, revision)
-    place = [float(n) for n in seen["Rect"]]
-    if set(seen) - NEW_FIELD or place != [0, 0, 0, 0] or seen["Subtype"] != "Widget" or seen["V"] != stamp.ref:
-        raise changed("a field that can be seen")
-    if set(value) - NEW_STAMP:
-        raise changed("the stamp carries more")
+    seen = check_unseen(file, revision, stamp, field)
     may[form] = {"Fields"}
     fields, page = file.get(form, revision)["Fields"], seen.get("P")
     listed = [fields] if isinstance(fields, Ref) else []

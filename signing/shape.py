@@ -274,9 +274,16 @@ def _check_stamp(file: pdf.File, revision: int, stamp: Signed, form: Ref, field:
     kept = {r.number for refs in _dss(file, revision).values() for r in refs}
     if not {field.number, stamp.ref.number} <= new or new - kept - {field.number, stamp.ref.number, dss.number}:
         raise changed("a new object")
-    seen, value = file.get(field, revision), file.get(stamp.ref, revision)
+    check_unseen(file, revision, stamp, field)
+
+
+def check_unseen(file: pdf.File, revision: int, stamp: Signed, field: Ref) -> dict[str, Any]:
+    """A stamp's field has no place on a page, and the stamp carries nothing beside. -> the field."""
+    seen: dict[str, Any] = file.get(field, revision)
+    value = file.get(stamp.ref, revision)
     place = [float(n) for n in seen["Rect"]]
     if set(seen) - NEW_FIELD or place != [0, 0, 0, 0] or seen["Subtype"] != "Widget" or seen["V"] != stamp.ref:
         raise changed("a field that can be seen")
     if set(value) - NEW_STAMP:
         raise changed("the stamp carries more")
+    return seen

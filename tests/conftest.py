@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -120,3 +121,12 @@ def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
         staff.first_run(db, clock())
     yield made
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A Chromium without camera and microphone."""
+    from tests.looking import running_chromium
+
+    with running_chromium() as browser:
+        yield browser

@@ -53,6 +53,8 @@ class Port:
         self.links: set[Link] = set()
         self.strangers = 0
         self.unsent = 0
+        self.faults = 0
+        self._told = -1.0
         self._busy = self._behind = False
         self._received = 0
         self._by_address: dict[Address, Link] = {}
@@ -153,7 +155,8 @@ class Port:
             else:
                 self.strangers += 1
         except Exception:
-            log.exception("a datagram was not handled")
+            if self._worth_telling():
+                log.exception("a datagram was not handled, the %dth fault of ours", self.faults)
 
     def _stun(self, data: bytes, address: Any) -> bool:
         """Whether it was a true check of somebody whom we expect."""
@@ -172,7 +175,16 @@ class Port:
             try:
                 link.tick(now, passed)
             except Exception:
-                log.exception("a link's clock")
+                if self._worth_telling():
+                    log.exception("a link's clock, the %dth fault of ours", self.faults)
+
+    def _worth_telling(self) -> bool:
+        """A mistake of ours may be one that somebody out there can repeat at will: each is counted, one a second told."""
+        self.faults += 1
+        now = time.monotonic()
+        worth = now - self._told >= 1
+        self._told = now if worth else self._told
+        return worth
 
 
 def _first_address() -> str:

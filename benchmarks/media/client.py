@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import aioice.ice
 import av
+import pylibsrtp
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 
@@ -160,7 +161,7 @@ class Client:
     def _rtcp(self, data):
         try:
             data = self._rx.unprotect_rtcp(data)
-        except Exception:  # noqa: BLE001
+        except pylibsrtp.Error:
             return
         pos = 0
         while pos + 4 <= len(data):

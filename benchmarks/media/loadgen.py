@@ -13,25 +13,30 @@ import asyncio
 import json
 import os
 import time
+from typing import Protocol
 
 from aiortc import RTCSessionDescription
 from client import Client, load_clip
 
 
-class Connector:
-    """Joins the two clients of a session.  Subclass, or give Http an async
-    callable answer(room, role, offer_sdp) -> answer_sdp."""
+class Connector(Protocol):
+    """Joins the two clients of a session."""
 
     async def pair(self, a: "Client", b: "Client") -> None:
-        raise NotImplementedError
+        """Both are connected, and send, when this returns."""
 
     async def close(self) -> None:
-        pass
+        """Gives back what was opened for it."""
 
 
-class Answering(Connector):
+class Answering:
+    """By an async callable answer(room, role, offer_sdp) -> answer_sdp."""
+
     def __init__(self, answer):
         self.answer = answer
+
+    async def close(self):
+        return
 
     async def pair(self, a, b):
         for c in (a, b):
@@ -63,7 +68,7 @@ class Http(Answering):
             await self.http.close()
 
 
-class Direct(Connector):
+class Direct:
     """No server between: the floor for the delay."""
 
     async def pair(self, a, b):
@@ -76,6 +81,9 @@ class Direct(Connector):
         for c in (a, b):
             await c.connected()
             c.start()
+
+    async def close(self):
+        return
 
 
 def cpu_seconds(pid: int, which=("user", "system")) -> float:

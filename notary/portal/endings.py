@@ -77,11 +77,6 @@ def decision_options(case_id: UUID) -> Response:
 def decide(case_id: UUID) -> AnyResponse:
     """The decision with the approver's own passkey, over these very words."""
     me, now, given = actor(), parts().clock(), passkeys.body()
-    assertion = passkeys.assertion_of(given)
-    with parts().db.begin() as db:
-        challenge = passkeys.take_challenge(db)  # once, also when what follows is refused
-    with parts().db.begin() as db:
-        case = case_for_staff(db, case_id, me, lock=True)
-        passkeys.check_act(db, me, assertion, challenge, _bound(case_id, given))
+    with passkeys.decision(case_id, me, given, _bound(case_id, given)) as (db, case):
         ending.decide(db, parts(), case, str(given.get("agree", "")), str(given.get("text", "")), me, now)
     return jsonify({"next": url_for("endings.page", case_id=case_id)})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import webauthn
@@ -18,7 +21,8 @@ from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerifica
 
 from notary.errors import BadInput, NotAllowed, NotPossible, Stale
 from notary.ledger import Actor
-from notary.models import Login, Passkey
+from notary.models import Case, Login, Passkey
+from notary.office.accepting import case_for_staff
 from notary.portal.doors import parts, visitor
 
 
@@ -67,6 +71,20 @@ def check_act(db: Session, by: Actor, assertion: dict[str, Any], challenge: byte
     if challenge[16:] != act:
         raise Stale
     return check(db, by, assertion, challenge)
+
+
+@contextmanager
+def decision(case_id: UUID, me: Actor, given: dict[str, Any], act: bytes) -> Iterator[tuple[Session, Case]]:
+    """The transaction in which a person decides about a case of his office, with his own passkey over `act`; the case is
+    locked. The challenge is used up also when what follows is refused. Raises BadInput, NotAllowed, NotFound, Stale.
+    """
+    signed = assertion_of(given)
+    with parts().db.begin() as db:
+        challenge = take_challenge(db)
+    with parts().db.begin() as db:
+        case = case_for_staff(db, case_id, me, lock=True)
+        check_act(db, me, signed, challenge, act)
+        yield db, case
 
 
 def assertion_of(body: Any) -> dict[str, Any]:

@@ -12,15 +12,9 @@ from notary.lifecycle import Role
 from notary.models import Case, Delivery, Person
 from notary.office import banks, doors
 from tests.conftest import NOON
-from tests.looking import Looking, running_chromium, served
+from tests.looking import Looking, served
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

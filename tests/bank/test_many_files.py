@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from notary.models import Failure, Standing, Verification
 from notary.office import limits
-from tests.looking import Looking, browse, running_chromium, served
+from tests.looking import Looking, browse, served
 
 EVIL = '=HYPERLINK("http://evil.example","x").pdf'
 DROP = """([names, contents]) => {
@@ -67,12 +67,6 @@ def test_without_script_the_files_are_hashed_here_and_told_on_the_page(world):
     assert "&lt;b&gt;.pdf" in reply.text
     none = world.http.post("/verify/files/", data={}, content_type="multipart/form-data")
     assert (none.status_code, "govuk-error-summary" in none.text) == (422, True)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 import shutil
 
 import pytest
+import sqlalchemy as sa
 from deed_world import close, office, walked
+
+from notary.models import Deed
 
 CASES = 2
 
@@ -21,3 +24,12 @@ def world(template, request):
     made = office(template, f"w_{request.module.__name__.rsplit('.', 1)[-1]}")
     yield made
     close(made)
+
+
+@pytest.fixture(scope="module")
+def issued(world):
+    """One deed, made by the pages alone; who made it has a passkey."""
+    case_id = world.case_ids[0]
+    world.issue(case_id)
+    with world.parts.db() as db:
+        return db.scalars(sa.select(Deed).where(Deed.case_id == case_id)).one()

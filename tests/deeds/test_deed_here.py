@@ -6,15 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.throwaway import authority
-from tests.looking import SHOTS, Looking, browse, running_chromium, served
+from tests.looking import SHOTS, Looking, browse, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,11 @@ import pikepdf
 import pytest
 import sqlalchemy as sa
 
-from notary.models import Deed, Delivery, Event, Number
+from notary.models import Delivery, Event, Number
 from signing import render
 from signing.verify import Trust, verify
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def issued(world):
-    """One deed, made by the pages alone."""
-    case_id = world.case_ids[0]
-    world.issue(case_id)
-    with world.parts.db() as db:
-        return db.scalars(sa.select(Deed).where(Deed.case_id == case_id)).one()
 
 
 @pytest.mark.req("H01", "H02", "H03", "G06")

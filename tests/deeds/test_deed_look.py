@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from deed_world import ABROAD, FINDINGS
 
 from notary.models import Deed, Failure, Message
-from tests.looking import Looking, running_chromium, served
+from tests.looking import Looking, served
 
 pytestmark = [
     pytest.mark.browser,
@@ -15,12 +15,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]  # `make look` walks through in six looks
 CHANGED = "兹证明王大川在本公证员面前签署后附声明，签名属实，并知悉后果。"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

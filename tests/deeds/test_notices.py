@@ -20,15 +20,6 @@ from signing.verify import Trust, verify
 WRONG = {"outcome": "corrected", "decision": "录入时写错一个字，材料和录像一致。"}
 
 
-@pytest.fixture(scope="module")
-def issued(world):
-    """A deed, and who may sign and decide about it, each with a passkey."""
-    case_id = world.case_ids[0]
-    world.issue(case_id)
-    with world.parts.db() as db:
-        return db.scalars(sa.select(Deed).where(Deed.case_id == case_id)).one()
-
-
 def review(world, case_id, by="liyuan"):
     assert world.browser(by).form(f"/desk/cases/{case_id}/review", reason="公证书里可能有错字").status_code == 303
 

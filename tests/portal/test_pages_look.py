@@ -24,13 +24,6 @@ TINY = """() => [...document.querySelectorAll('body *')].filter(e => {
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """One without camera and microphone."""
-    with running_chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def with_camera(chromium):
     """Another whose camera and microphone are its own test pattern and beep."""

@@ -7,16 +7,10 @@ import sqlalchemy as sa
 from strokes import STROKES
 
 from notary.models import FaceCheck, Interview
-from tests.looking import Looking, running_chromium, served
+from tests.looking import Looking, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
 STILL = (Path(__file__).parent / "still_call.js").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 class BothSides:
