@@ -117,7 +117,7 @@ def test_what_is_done_to_the_log_is_named_by_who_watches_it(told, tmp_path):
         ("change a decision", "UPDATE reviews SET decision = '查无问题'", "outcome or decision is not what was logged"),
         ("change an approval", "UPDATE cases SET approver_id = (SELECT id FROM people WHERE login = 'zhaozheng') WHERE approver_id IS NOT NULL", "approved by somebody else"),
         ("re-issue", "UPDATE numbers SET body_sha256 = repeat('0', 64) WHERE state = 'issued'", "its notary's activation does not name"),
-        ("alter the register's hash", "UPDATE deeds SET sha256 = repeat('a', 63) || right(sha256, 1)", "file hash is not what was logged"),
+        ("alter the register's hash", "UPDATE deeds SET sha256 = repeat('a', 32) || right(sha256, 32)", "file hash is not what was logged"),
         ("back-date", "UPDATE events SET at = at - interval '30 days' WHERE kind = 'case.issue'", "its columns are not"),
     ],
 )  # fmt: skip
