@@ -54,7 +54,7 @@ def test_what_is_to_be_corrected_must_stand_in_the_deed(world, issued):
     [
         ("理由里有一个字 \U0002ebf0 印不出来", "字体里没有"),
         ("一行\n" * 41, "最多 40 行"),
-        (7 * "\x00", "至少 6 个字"),
+        ("一二三", "至少 6 个字"),
     ],
 )
 def test_a_reason_that_no_paper_can_say_is_refused_before_a_key_is_touched(world, issued, outcome, reason, says):
@@ -64,6 +64,13 @@ def test_a_reason_that_no_paper_can_say_is_refused_before_a_key_is_touched(world
     assert reply.status_code == 422, reply.text
     assert says in reply.text
     assert world.case(issued.case_id).state == "under_review"
+
+
+@pytest.mark.req("K06")
+def test_a_nul_that_no_database_keeps_is_refused_in_json_too(world, issued):
+    said = {"outcome": "upheld", "decision": "理由里夹着一个\x00空字符"}
+    assert world.decide(issued.case_id, **said).status_code == 400
+    assert world.end(issued.case_id, agree="yes", text="a\x00").status_code == 400
 
 
 @pytest.mark.req("H01", "H03", "H11", "I01", "I06")
