@@ -85,6 +85,7 @@ class Need(StrEnum):
     REASON = "reason"
     REMOTE = "remote"
     NO_CONFLICT = "no-conflict"
+    CARD_CONFIRMED = "card-confirmed"
     SLOT = "slot"
     NOTICE_SIGNED = "notice-signed"
     DEVICE = "device"
@@ -122,7 +123,7 @@ MOVES: dict[tuple[State, Act], Move] = {
     (S.DRAFT, A.SUBMIT): _move(S.SUBMITTED, "applicant operator clerk", N.FIELDS, N.MATERIALS, N.DECLARED, source="规则17"),
     (S.RETURNED, A.SUBMIT): _move(S.SUBMITTED, "applicant operator clerk", N.FIELDS, N.MATERIALS, N.DECLARED, source="规则17"),
     (S.SUBMITTED, A.RETURN): _move(S.RETURNED, "assistant notary", N.REASON, source="规则18"),
-    (S.SUBMITTED, A.ACCEPT): _move(S.ACCEPTED, "notary", N.REMOTE, N.DECLARED, N.NO_CONFLICT, source="规则19, 21; 公证法23"),
+    (S.SUBMITTED, A.ACCEPT): _move(S.ACCEPTED, "notary", N.REMOTE, N.DECLARED, N.NO_CONFLICT, N.CARD_CONFIRMED, source="规则19, 21; 公证法23; own"),
     (S.SUBMITTED, A.DECLINE): _move(S.NOT_ACCEPTED, "notary", N.REASON, source="规则19"),
     (S.ACCEPTED, A.SCHEDULE): _move(S.SCHEDULED, "applicant assistant notary operator", N.SLOT),
     (S.SCHEDULED, A.RESCHEDULE): _move(S.SCHEDULED, "applicant assistant notary operator", N.SLOT),

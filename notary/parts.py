@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from identity.provider import IdentityProvider
+from notary.authority import AuthorityService, public_key_of
 from notary.database import engine_of, sessions_of
 from notary.messenger import Messenger, OutboxMessenger, WebhookMessenger
 from notary.seal.client import SealClient
@@ -30,6 +32,8 @@ class Parts:
     store: Store
     media: MediaClient
     seal: SealClient
+    authority: IdentityProvider | None = None
+    """Whom the office asks about a person; None where nobody outside is asked."""
     clock: Callable[[], datetime] = utc_now
 
 
@@ -43,8 +47,18 @@ def parts_from(settings: Settings) -> Parts:
         store=Store(settings.under("store")),
         media=MediaClient(settings.under("run", "media.sock")),
         seal=SealClient(settings.under("run", "seal.sock")),
+        authority=_authority(settings),
     )
 
 
 def _messenger(settings: Settings) -> Messenger:
     return WebhookMessenger(settings.messenger_url) if settings.messenger == "webhook" else OutboxMessenger()
+
+
+def _authority(settings: Settings) -> IdentityProvider | None:
+    if not settings.identity_service_url or settings.identity_service_key is None:
+        return None
+    return AuthorityService(
+        settings.identity_service_url, settings.identity_service_client, settings.identity_service_secret.encode(),
+        public_key_of(settings.identity_service_key),
+    )  # fmt: skip

@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL", "PROXY_SECRET")
+SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL", "PROXY_SECRET", "IDENTITY_SERVICE_SECRET")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -78,6 +79,15 @@ class Settings:
 
     identity_thresholds: tuple[Path, ...] = ()
     """IDENTITY_THRESHOLDS: files of `python -m identity calibrate`, comma between; empty means the bands that come with it."""
+    identity_service_url: str = ""
+    """IDENTITY_SERVICE_URL: the gateway that is asked whether a name and a number belong together, HTTPS; empty means
+    that nobody outside is asked, and pages say so."""
+    identity_service_client: str = ""
+    """IDENTITY_SERVICE_CLIENT: the office's name there."""
+    identity_service_secret: str = field(default="", repr=False)
+    """IDENTITY_SERVICE_SECRET: what our questions are authenticated with, 16 characters or more."""
+    identity_service_key: Path | None = None
+    """IDENTITY_SERVICE_KEY: file of the P-256 public key (PEM) that its answers are signed with."""
     trusted_proxies: tuple[str, ...] = ()
     """TRUSTED_PROXIES: IP addresses of reverse proxies whose X-Forwarded-For and Client-Cert count, comma between."""
     proxy_secret: str = field(default="", repr=False)
@@ -127,6 +137,7 @@ class Settings:
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
             log_witness_keys=tuple(k for k in env.get("LOG_WITNESS_KEYS", "").split(",") if k),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
+            **_identity_service(env, values["IDENTITY_SERVICE_SECRET"]),
             trusted_proxies=_addresses(env.get("TRUSTED_PROXIES", "")),
             proxy_secret=_long_enough("PROXY_SECRET", values["PROXY_SECRET"], 16),
             status_urls=tuple(u for u in env.get("STATUS_URLS", "").split(",") if u),
@@ -165,6 +176,25 @@ def _secret(env: Mapping[str, str], name: str, home: Path) -> str:
     if name not in env and kept.is_file():
         return kept.read_text().strip()
     return env.get(name, "")
+
+
+def _identity_service(env: Mapping[str, str], secret: str) -> dict[str, Any]:
+    """All four or none, on a wire that nobody reads along. Raises BadSetting."""
+    url, client = env.get("IDENTITY_SERVICE_URL", ""), env.get("IDENTITY_SERVICE_CLIENT", "")
+    key = env.get("IDENTITY_SERVICE_KEY", "")
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise BadSetting(f"IDENTITY_SERVICE_URL: {url!r} is not HTTPS; names and numbers go there")
+    if not client or not key or not secret:
+        raise BadSetting("IDENTITY_SERVICE_URL: needs IDENTITY_SERVICE_CLIENT, _SECRET and _KEY beside it")
+    return {
+        "identity_service_url": url,
+        "identity_service_client": client,
+        "identity_service_secret": _long_enough("IDENTITY_SERVICE_SECRET", secret, 16),
+        "identity_service_key": Path(key),
+    }
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from identity.provider import Level, Outcome
 from notary.models.base import Base, key, one_of
 
 
@@ -146,6 +147,35 @@ class FaceCheck(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), default=None)
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
     media_time: Mapped[float | None] = mapped_column(default=None)
+
+
+class IdentityCheck(Base):
+    """What a source said about a person's card, and what it did not look at (B05). Rows are added, never changed into
+    another answer."""
+
+    __tablename__ = "identity_checks"
+    id: Mapped[UUID] = key()
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
+    source: Mapped[str]
+    """`local`, `authority`, or where a person asked."""
+    level: Mapped[Level] = mapped_column(one_of(Level))
+    claim: Mapped[dict[str, Any]] = mapped_column(repr=False)
+    """name and number that were asked about; for another name or number the answer says nothing."""
+    outcome: Mapped[Outcome | None] = mapped_column(one_of(Outcome), default=None)
+    """None until there is one."""
+    checked: Mapped[list[Any]] = mapped_column(default_factory=list)
+    why: Mapped[list[Any]] = mapped_column(default_factory=list)
+    reference: Mapped[str] = mapped_column(default="", repr=False)
+    """Number of the receipt or of the answer."""
+    answer_key: Mapped[str] = mapped_column(default="")
+    """The signed answer as it came, or the picture of the receipt, in the store."""
+    answer_sha256: Mapped[str] = mapped_column(default="")
+    answer_type: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="", repr=False)
+    """Why a third time on one day (B16)."""
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class Paper(Base):

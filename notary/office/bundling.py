@@ -25,7 +25,8 @@ from notary import ledger
 from notary.errors import BadInput, NotPossible, NotYet, Unavailable
 from notary.ledger import Actor
 from notary.models import Case, Interview
-from notary.office import asking, hearing, identifying, publishing, safe, showing
+from notary.office import asking, hearing, identifying, publishing, safe, showing, vouching
+from notary.office.vouching import TOO_LATE
 from notary.parts import Parts
 from signing.facts import manifest
 
@@ -80,6 +81,17 @@ def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:
                 step: {"result": str(row.result), "reason": row.reason, "media_time": row.media_time}
                 for step, row in identifying.steps_of(db, interview).items()
             }
+        ),
+        "identity-sources.json": _json(
+            [
+                {
+                    "source": row.source, "level": row.level, "outcome": row.outcome, "checked": row.checked,
+                    "unchecked": list(vouching.missing(row)), "why": row.why, "reference": row.reference,
+                    "answer_sha256": row.answer_sha256, "at": row.done_at.isoformat(),
+                }
+                for row in reversed(vouching.of_case(db, case))
+                if row.done_at is not None and TOO_LATE not in row.why
+            ]
         ),
         "answers.json": _json(
             [

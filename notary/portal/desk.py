@@ -16,7 +16,7 @@ from notary import calendar, ledger
 from notary.errors import BadInput, NotFound
 from notary.lifecycle import MOVES, Act, Need, Role, State, acts_of
 from notary.models import Case, Event, Exhibit, Gap, Party, Payment, Person
-from notary.office import accepting, banks, booking, checking, ending
+from notary.office import accepting, banks, booking, checking, ending, vouching
 from notary.office import filing as office
 from notary.office.needs import met
 from notary.portal.booking import both, place_name, zone_of
@@ -92,6 +92,7 @@ def _case_page(case_id: UUID, errors: dict[str, str]) -> str:
             place=booking.place_of(db, found),
             payment=accepting.payment_of(db, found),
             checked=checking.last(db, found),
+            vouched=vouching.newest_words(db, found, parts().clock()),
             notary=db.get(Person, found.notary_id) if found.notary_id else None,
             declined=accepting.declined(db, found),
             ending={"open": ending.proposal(db, found) is not None, "may": ending.may_end(found)},

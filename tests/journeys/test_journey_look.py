@@ -48,6 +48,14 @@ def stage(visit, app, parts):
     handed = fill(other, new_case(other))
     other.post(f"{handed}/submit")
     bob.post(desk(booked) + "/fee", {"manner": "cash"})
+    bob.post(desk(booked) + "/identity-checks/ask")
+    told = {
+        "source": "江边派出所户籍窗口",
+        "outcome": "agrees",
+        "checked": ["holder", "card"],
+        "reference": "警号 00123",
+    }
+    bob.post(desk(booked) + "/identity-checks/enter", told)
     he, admin = visit().enrol("hejie"), visit().enrol("guanli")
     he.post(
         "/desk/tickets/", {"phone": "13700137000", "name": "李小花", "matter": "guarantor-consent", "about": "要办展期"}
@@ -59,7 +67,8 @@ def stage(visit, app, parts):
     return (
         (alice, ["/my", "/apply/guarantor-consent", draft, f"{draft}/check", *form, f"{whole}/withdraw", returned, f"{waits}/receipt",
                  f"{waits}/waiting", f"{waits}/notice", f"{waits}/book", f"{waits}/device-check", booked, f"{booked}/book?zone=America/Toronto"]),
-        (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/ending", desk(booked) + "/fee/receipt"]),
+        (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/ending", desk(booked) + "/fee/receipt",
+               desk(booked) + "/identity-checks"]),
         (he, ["/desk/tickets/", desk(booked)]),
         (admin, ["/desk/banks/"]),
     )  # fmt: skip
