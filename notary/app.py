@@ -81,6 +81,7 @@ def create_app(parts: Parts) -> APIFlask:
 def _register(app: APIFlask, guarded: CSRFProtect) -> None:
     from notary.portal import (
         applicant,
+        assessing,
         bank,
         banks,
         booking,
@@ -113,7 +114,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
         reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, many.many, bank.bank, log.public_log, pki.pki,
-        room.room, console.console, vouching.vouched,
+        room.room, console.console, vouching.vouched, assessing.assessments,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
     # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.

@@ -142,6 +142,7 @@ EVENTS: dict[str, LazyString] = {
     "consent.recipient": _("答复公证书送给谁"),
     "recusal.declared": _("声明要不要回避"),
     "fee.taken": _("收了公证费"),
+    "assessment.filed": _("记下人脸影响评估"),
     "identity.asked": _("去核验身份"),
     "identity.answered": _("身份核验有了回答"),
     "identity.answer-read": _("看了身份核验的回执"),

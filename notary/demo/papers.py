@@ -13,6 +13,14 @@ from signing.render import font_file
 if TYPE_CHECKING:
     from identity.specimen import Card
 
+ASSESSMENT = {
+    "held_on": "2026-01-05",
+    "owner": "样本负责人",
+    "purpose": "示例：远程办公证时帮公证员看清镜头前的人是不是证上的人；公证员自己看是同等的办法，不同意就不用。",
+    "risks": "示例：认错人会让别人的房子、存款受损；光线暗、年纪大、证件照旧的时候更容易不准；照片泄露无法收回。",
+    "measures": "示例：单独同意，可以随时收回；机器只提意见，由公证员决定；特征不存盘，照片随案卷加密，谁看都有记录。",
+}
+"""What the office of a trial writes down before faces are compared by machine (B14)."""
 FACES = Path(__file__).resolve().parents[2] / "tests" / "faces"
 """Three faces of nobody: 1 the applicant, 2 the notary, 3 somebody else at the camera."""
 

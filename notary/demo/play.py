@@ -76,6 +76,7 @@ class Play:
             self.enrol()
         with report.step("bank gets its webhook and key"):
             api_key = self.connect_bank()
+            self.assess_faces()
         with report.step("operator takes the call"):
             filing.operator_takes_the_call(self.staff["hejie"])
         with report.step("applicant opens the link"):
@@ -154,6 +155,16 @@ class Play:
         card.get_by_role("button", name="做一把新密钥").click()
         admin.wait_for("#bank-key")
         return admin.page.inner_text("#bank-key").strip()
+
+    def assess_faces(self) -> None:
+        """Without the office's assessment on file no face is compared by machine."""
+        admin = self.staff["guanli"]
+        admin.go("/desk/face-assessment")
+        for name, words in papers.ASSESSMENT.items():
+            admin.page.fill(f"#f-{name}", words)
+        admin.page.click("#file")
+        admin.wait_for("text=现在用的")
+        admin.screen("face-assessment")
 
     def stranger_is_stopped(self, notary: Staff, applicant: Somebody, case: str) -> None:
         """Another face: signing stays locked, a decision without a reason is refused, the notary ends the act."""

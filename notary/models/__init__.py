@@ -20,6 +20,7 @@ from notary.models.deeds import (
     Verification,
 )
 from notary.models.desk import (
+    Assessment,
     Consent,
     ConsentKind,
     DeviceCheck,
@@ -68,6 +69,7 @@ from notary.models.people import (
 __all__ = [
     "Answer",
     "Applicant",
+    "Assessment",
     "Bank",
     "BankCertificate",
     "Base",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -153,3 +153,22 @@ class Rating(Base):
         CheckConstraint("moment IN ('interview', 'delivery')", name="moment"),
         UniqueConstraint("case_id", "moment"),
     )
+
+
+class Assessment(Base):
+    """The office's written assessment before faces are processed by machine (PIPL art. 55, 56). Rows are only added."""
+
+    __tablename__ = "assessments"
+    id: Mapped[UUID] = key()
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("offices.id"), index=True)
+    owner: Mapped[str]
+    """Who answers for it."""
+    held_on: Mapped[date]
+    purpose: Mapped[str]
+    """Whether purpose and manner are lawful, legitimate and necessary."""
+    risks: Mapped[str]
+    """What it may do to people, and what may go wrong."""
+    measures: Mapped[str]
+    """What is done about it, and whether that is enough."""
+    filed_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    filed_at: Mapped[datetime]

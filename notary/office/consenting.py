@@ -12,6 +12,7 @@ from notary.errors import NotPossible
 from notary.ledger import Actor
 from notary.lifecycle import Role
 from notary.models import Consent, ConsentKind
+from notary.office import assessing
 from notary.office.breaking import break_off
 from notary.office.hearing import (
     LEGS,
@@ -26,9 +27,14 @@ from webrtc.client import MediaError
 
 
 def ask_consent(db: Session, parts: Parts, at: Live, kind: ConsentKind, by: Actor, now: datetime) -> None:
-    """Puts a consent onto the applicant's screen. Notices wait for identity (A17: liability comes before it)."""
+    """Puts a consent onto the applicant's screen. Notices wait for identity (A17: liability comes before it).
+
+    Raises NotPossible, of faces also where the office may not compare them (B11, B14).
+    """
     if kind not in (ConsentKind.RECORDING, ConsentKind.LIABILITY) and not consented(db, at.case, ConsentKind.RECORDING):
         raise NotPossible(_("先让对方同意录音录像。"))
+    if kind == ConsentKind.FACE:
+        assessing.refuse_faces(db, at.case, now)
     what = "notice" if kind in (ConsentKind.NOTICE, ConsentKind.LIABILITY) else "consent"
     moment(db, at.interview, f"asked.{kind}", by, now, media_time(parts, at))
     turn(db, parts, at, {"kind": what, "consent": str(kind)})

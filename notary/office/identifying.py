@@ -18,7 +18,7 @@ from notary.jobs import enqueue, job
 from notary.ledger import Actor
 from notary.lifecycle import Need
 from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Phase, Snapshot, StepResult
-from notary.office import filing, hearing, safe
+from notary.office import assessing, filing, hearing, safe
 from notary.office.hearing import APPLICANT, Live
 from notary.office.needs import check
 from notary.parts import Parts
@@ -182,6 +182,7 @@ def ask_comparison(db: Session, parts: Parts, at: Live, by: Actor, now: datetime
     """
     if not hearing.consented(db, at.case, ConsentKind.FACE):
         raise NotAllowed(_("对方没有同意用机器比对人脸。请您自己看。"))
+    assessing.refuse_faces(db, at.case, now)
     if card_front(db, at.case) is None:
         raise NotPossible(_("没有上传身份证正面，没有照片可比。"))
     row = FaceCheck(interview_id=at.interview.id, advice="waiting", asked_at=now)

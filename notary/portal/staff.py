@@ -305,6 +305,7 @@ def rooms_for(role: Role) -> list[tuple[str, str, str]]:
     if role in (Role.NOTARY, Role.APPROVER, Role.ASSISTANT, Role.ADMIN):
         rooms.append((url_for("deeds.every"), _("公证书"), _("起草、审批、签发、送达、复查")))
         rooms.append((url_for("figures.today"), _("今天"), _("受理、出证、等候、满意度")))
+        rooms.append((url_for("assessments.page"), _("人脸评估"), _("能不能用机器比对，用了多少")))
     if role == Role.NOTARY:
         rooms.append((url_for("issuing.waiting"), _("等您签发"), _("批准了、还没有签名盖章的")))
     return rooms

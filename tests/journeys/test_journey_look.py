@@ -70,7 +70,7 @@ def stage(visit, app, parts):
         (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/ending", desk(booked) + "/fee/receipt",
                desk(booked) + "/identity-checks"]),
         (he, ["/desk/tickets/", desk(booked)]),
-        (admin, ["/desk/banks/"]),
+        (admin, ["/desk/banks/", "/desk/face-assessment"]),
     )  # fmt: skip
 
 

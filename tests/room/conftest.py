@@ -18,9 +18,12 @@ from aiortc import RTCSessionDescription
 from webrtc_parties import Party, Worker, make_clip
 
 from notary.app import create_app
+from notary.demo.papers import ASSESSMENT
+from notary.ledger import Actor
+from notary.lifecycle import Role
 from notary.models import Applicant, Case, DeviceCheck, Message, Office, Person
 from notary.models import Party as Applying
-from notary.office import doors, safe
+from notary.office import assessing, doors, safe
 from notary.parts import Parts
 from notary.portal import room as room_pages
 from notary.rules import rules
@@ -180,6 +183,7 @@ class Interviewing:
             tokens = {p.login: doors.open_login(db, now, person=p) for p in everybody.values()}
             mine = doors.open_login(db, now, applicant=applicant)
             foreign = doors.open_login(db, now, applicant=other)
+            assessing.file(db, case.office_id, ASSESSMENT, Actor(Role.ADMIN, everybody["guanli"].id), now)
         my, desk = f"/my/{self.case_id}/interview", f"/desk/cases/{self.case_id}/interview"
         self.applicant, self.stranger = Seat(self.app, mine, my), Seat(self.app, foreign, my)
         self.notary = Seat(self.app, tokens["chenjing"], desk)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from strokes import STROKES
 
-from notary.models import Case, FaceCheck, Interview
+from notary.models import Assessment, Case, FaceCheck, Interview
 from notary.office import hearing
 
 
@@ -66,10 +66,15 @@ def test_a_wrong_code_serves_five_tries_and_a_new_leg_locks_the_pad(interview):
     interview.applicant.does(sign, sha256=shown["sha256"], strokes=STROKES, code=right)
 
 
-@pytest.mark.req("B07", "B09", "B10")
+@pytest.mark.req("B07", "B09", "B10", "B14")
 def test_faces_are_compared_only_with_consent_and_decided_only_with_a_reason(interview):
     interview.start().consent()
     interview.notary.refused(403, "face/compare")
+    with interview.parts.db.begin() as db:
+        filed = db.scalars(sa.select(Assessment)).all()
+        for one in filed:
+            db.delete(one)
+    assert "影响评估" in interview.notary.refused(409, "consent/face")
     interview.notary.refused(409, "face/decide", decision="same", reason="")
     with interview.parts.db.begin() as db:  # what the job would have written
         row = db.scalars(sa.select(Interview)).one()
