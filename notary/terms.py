@@ -146,6 +146,7 @@ EVENTS: dict[str, LazyString] = {
     "identity.asked": _("去核验身份"),
     "identity.answered": _("身份核验有了回答"),
     "identity.answer-read": _("看了身份核验的回执"),
+    "interview.moved": _("换了网络，视频没有断"),
     "queue.joined": _("开始排队"),
     "queue.left": _("不排队了"),
     "bank.deadline-set": _("记下银行的期限"),

@@ -26,6 +26,15 @@ from webrtc.client import MediaClient
 ALONE = ("webrtc", "demo")
 """Folders of tests with live pictures and sound: whatever runs beside them takes frames from them."""
 
+UNHURRIED = (
+    "test_webrtc_answer.py",
+    "test_webrtc_dtls.py",
+    "test_webrtc_ice.py",
+    "test_webrtc_protocol.py",
+    "test_webrtc_streams.py",
+)
+"""Their neighbours that are given their times."""
+
 
 LONGEST = (
     "test_kills.py",
@@ -40,7 +49,7 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name in ALONE:
+        if item.path.parent.name in ALONE and item.path.name not in UNHURRIED:
             item.add_marker("alone")
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 

@@ -70,6 +70,13 @@ class MediaClient:
         """
         return Answer(**self._call(protocol.Offer(room_id, leg, sdp, type)))
 
+    def restart(self, room_id: str, leg: str, sdp: str) -> Answer:
+        """Answer the page's offer to mend the connection that it has: same segment, other addresses.
+
+        Raises NothingToRestart, SeatTaken, BadOffer, OfferTooLarge, NoSuchRoom, NoSuchLeg.
+        """
+        return Answer(**self._call(protocol.Offer(room_id, leg, sdp, restart=True)))
+
     def send(self, room_id: str, leg: str | None, event: dict[str, Any]) -> int:
         """Send a live event to a leg, or to all; returns how many connections took it. Never queued."""
         return int(self._call(protocol.Send(room_id, leg, event))["sent"])

@@ -14,13 +14,17 @@ class Connection(Protocol):
     on_rtcp: Callable[[bytes], None]
     on_state: Callable[[str], None]
     on_text: Callable[[str], None]
+    restarts: bool  # whether ICE can be restarted at all
 
     async def answer(self, offer: str) -> str:
         """The answer to a whole offer. Raises BadOffer, OfferTooLarge, Busy."""
         ...
 
     def restart(self, offer: str) -> str | None:
-        """The answer to another offer of this same connection (ICE restart); None if it is none or cannot be."""
+        """The answer to another offer of this same connection (ICE restart); None if it is another's.
+
+        Raises BadOffer, OfferTooLarge.
+        """
         ...
 
     @property

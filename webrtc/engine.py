@@ -70,6 +70,8 @@ class Engine:
         if room is None:
             raise NoSuchRoom("the room is not open here")
         match request:
+            case Offer(leg=leg, restart=True):
+                return room.restart(leg, request.sdp)
             case Offer(leg=leg, sdp=sdp, type=kind):
                 return await self._offer(room, leg, sdp, kind)
             case Send(leg=to, event=event):

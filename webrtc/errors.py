@@ -77,6 +77,18 @@ class NotConnected(MediaError):
     code = "media.not-connected"
 
 
+class NothingToRestart(MediaError):
+    """The connection that the page would mend is over, or its engine mends none: it makes a new one."""
+
+    code = "media.nothing-to-restart"
+
+
+class SeatTaken(MediaError):
+    """The page's connection has been replaced by another page's."""
+
+    code = "media.seat-taken"
+
+
 class NoPicture(MediaError):
     """No key frame came in time, or it could not be decoded."""
 
@@ -104,6 +116,8 @@ KINDS: dict[str, type[MediaError]] = {
         Busy,
         NoSpace,
         NotConnected,
+        NothingToRestart,
+        SeatTaken,
         NoPicture,
         NotRecorded,
     )

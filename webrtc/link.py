@@ -28,6 +28,8 @@ MAX_CHECKS_PS = 100
 class Link:
     """A `Connection` on the port. Made by `Port.connect`; known to the port once its offer is answered."""
 
+    restarts = True
+
     def __init__(self, port: "Port") -> None:
         self._port = port
         self.on_rtp: Callable[[bytes], None] = _ignore

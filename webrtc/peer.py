@@ -78,6 +78,8 @@ def bind_to(host: str) -> None:
 class Peer:
     """One connection with a browser: signalling in, decrypted packets out, packets back."""
 
+    restarts = False
+
     def __init__(self) -> None:
         # an empty list matters: without one aiortc asks a public STUN server
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))

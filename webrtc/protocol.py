@@ -74,16 +74,17 @@ class OpenRoom(Request):
 
 @dataclass(frozen=True)
 class Offer(Request):
-    """A page's whole offer."""
+    """A page's whole offer; `restart`: of the connection that it has, and nothing else will do (ICE restart)."""
 
     do = "offer"
     leg: str
     sdp: str
     type: str = "offer"
+    restart: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.sdp, str) or not isinstance(self.type, str):
+        if not isinstance(self.sdp, str) or not isinstance(self.type, str) or not isinstance(self.restart, bool):
             raise BadRequest("an offer is text")
         sdp.check_size(self.sdp)
 

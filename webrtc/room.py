@@ -15,7 +15,17 @@ from typing import Any
 from webrtc import journal
 from webrtc.archive import Archive, Writer
 from webrtc.connection import Connect, Connection
-from webrtc.errors import BadOffer, MediaError, NoPicture, NoSuchLeg, NotConnected, NotRecorded, RoomClosed
+from webrtc.errors import (
+    BadOffer,
+    MediaError,
+    NoPicture,
+    NoSuchLeg,
+    NotConnected,
+    NothingToRestart,
+    NotRecorded,
+    RoomClosed,
+    SeatTaken,
+)
 from webrtc.leg import CONNECT_S, Leg
 from webrtc.peer import Peer
 from webrtc.protocol import OpenRoom, Seat
@@ -63,18 +73,12 @@ class Room:
         return resumed
 
     async def offer(self, leg: str, sdp: str, kind: str) -> dict[str, Any]:
-        """Answer a page. The leg's present connection stays until the new one is connected.
-
-        An offer of that very connection (ICE restart) is answered by it, and its segment goes on.
-        """
+        """Answer a page. The leg's present connection stays until the new one is connected."""
         seat = self._seat(leg)
         if leg in self.barred:
             raise NotConnected("consent was withdrawn: this party is not connected again")
         if kind != "offer":
             raise BadOffer("this is not an offer")
-        there = self.legs.get(leg)
-        if there is not None and not there.over and (renewed := there.peer.restart(sdp)) is not None:
-            return _told(there, renewed)
         peer = self._connect()
         try:
             answer = await peer.answer(sdp)
@@ -91,6 +95,20 @@ class Room:
             self._end(older, "replaced")
         self.joining[leg] = joining
         return reply
+
+    def restart(self, leg: str, sdp: str) -> dict[str, Any]:
+        """Answer an offer of the leg's present connection, which goes on with its segment (ICE restart, C07).
+
+        Raises NothingToRestart, SeatTaken, BadOffer.
+        """
+        self._seat(leg)
+        there = self.legs.get(leg)
+        if there is None or there.over or not there.peer.restarts:
+            raise NothingToRestart("there is no connection that could be mended")
+        answer = there.peer.restart(sdp)
+        if answer is None:
+            raise SeatTaken("another page has taken this seat")
+        return _told(there, answer)
 
     def send(self, leg: str | None, event: dict[str, Any]) -> int:
         """An event to one leg or all; how many took it."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.database import fresh
-from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, NotYet, Unavailable
+from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, NotYet, Refusal, Unavailable
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Consent, ConsentKind, DeviceCheck, Interview, Moment, Phase
@@ -24,7 +24,7 @@ from notary.office.step import advance
 from notary.parts import Parts
 from notary.rules import rules
 from webrtc.client import MediaError, Seat
-from webrtc.errors import BadOffer, NotConnected, OfferTooLarge
+from webrtc.errors import BadOffer, NoSuchRoom, NotConnected, NothingToRestart, OfferTooLarge, SeatTaken
 
 APPLICANT, NOTARY = "applicant", "notary"
 LEGS = (APPLICANT, NOTARY)
@@ -163,14 +163,8 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
     _open_room(parts, at.case, at.interview)  # after a worker's end the room is opened again with its key
     try:
         answer = parts.media.offer(at.room, leg, sdp, "offer")
-    except OfferTooLarge as error:
-        raise BadInput({"sdp": _("这个连接请求太大，里面的地址太多。请换一个浏览器，或请我们打给您。")}) from error
-    except BadOffer as error:
-        raise BadInput({"sdp": _("这个连接请求我们读不懂。请换一个浏览器，或请我们打给您。")}) from error
-    except NotConnected as error:
-        raise NotPossible(_("没有同意录像，视频已经停了。")) from error
     except MediaError as error:
-        raise Unavailable(_("视频服务现在很忙，请过几秒再试。")) from error
+        raise _refused(error) from error
     known = at.interview.seen_segments
     if leg == APPLICANT and leg in known and rules().profile.call.new_leg_locks:
         lock_signing(db, at, "new-leg", now)
@@ -183,6 +177,38 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
     )  # fmt: skip
     turn(db, parts, at)
     return {"sdp": answer.sdp, "type": answer.type}
+
+
+def restart(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, now: datetime) -> dict[str, str]:
+    """A browser mends the connection that it has (ICE restart, C07): same keys, same segment, so nothing is locked.
+
+    {"gone": "over"} when it must make a new one, {"gone": "replaced"} when another page has its seat.
+    Raises BadInput, Unavailable.
+    """
+    try:
+        answer = parts.media.restart(at.room, leg, sdp)
+    except (NothingToRestart, NoSuchRoom):
+        return {"gone": "over"}
+    except SeatTaken:
+        return {"gone": "replaced"}
+    except MediaError as error:
+        raise _refused(error) from error
+    ledger.append(
+        db, "interview.moved", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        leg=leg, segment=answer.segment, fingerprint=answer.fingerprint,
+    )  # fmt: skip
+    return {"sdp": answer.sdp, "type": answer.type}
+
+
+def _refused(error: MediaError) -> Refusal:
+    match error:
+        case OfferTooLarge():
+            return BadInput({"sdp": _("这个连接请求太大，里面的地址太多。请换一个浏览器，或请我们打给您。")})
+        case BadOffer():
+            return BadInput({"sdp": _("这个连接请求我们读不懂。请换一个浏览器，或请我们打给您。")})
+        case NotConnected():
+            return NotPossible(_("没有同意录像，视频已经停了。"))
+    return Unavailable(_("视频服务现在很忙，请过几秒再试。"))
 
 
 def lock_words(code: str) -> str:

@@ -97,10 +97,10 @@ def open_interview(case_id: UUID) -> AnyResponse:
 @console.post("/offer")
 @only(Role.NOTARY)
 def offer(case_id: UUID) -> AnyResponse:
-    sdp = read_offer()
+    sdp, verb = read_offer()
     with parts().db.begin() as db:
         at = hearing.lead(db, mine(db, case_id, lock=True), actor(), paused=True)
-        answer = hearing.offer(db, parts(), at, NOTARY, sdp, actor(), parts().clock())
+        answer = verb(db, parts(), at, NOTARY, sdp, actor(), parts().clock())
     return Response(json.dumps(answer), mimetype="application/json")
 
 

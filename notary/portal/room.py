@@ -44,14 +44,16 @@ class TooLargeOffer(Refusal):
         return _("没有建立连接。请换一个浏览器，或请我们打给您。")
 
 
-def read_offer() -> str:
-    """The SDP of a page's offer; the body is bounded before anything is parsed. Raises TooLargeOffer, BadInput."""
+def read_offer() -> tuple[str, Callable[..., dict[str, str]]]:
+    """The SDP of a page's offer and the verb that answers it; bounded before it is parsed. Raises TooLargeOffer,
+    BadInput.
+    """
     if request.content_length is None or request.content_length > LARGEST_OFFER:
         raise TooLargeOffer
     body = request.get_json(silent=True)
     if not isinstance(body, dict) or body.get("type") != "offer" or not isinstance(body.get("sdp"), str):
         raise BadInput({"sdp": _("这个连接请求我们读不懂。请换一个浏览器，或请我们打给您。")})
-    return str(body["sdp"])
+    return str(body["sdp"]), hearing.restart if body.get("restart") is True else hearing.offer
 
 
 def given(name: str) -> str:
@@ -153,10 +155,10 @@ def _live(db: Session, case: Case) -> Live | None:
 @room.post("/offer")
 @only(Role.APPLICANT)
 def offer(case_id: UUID) -> AnyResponse:
-    sdp = read_offer()
+    sdp, verb = read_offer()
     with parts().db.begin() as db:
         at = hearing.live(db, own(db, case_id, lock=True), lock=True)
-        answer = hearing.offer(db, parts(), at, APPLICANT, sdp, actor(), parts().clock())
+        answer = verb(db, parts(), at, APPLICANT, sdp, actor(), parts().clock())
     return Response(json.dumps(answer), mimetype="application/json")
 
 

@@ -26,7 +26,9 @@ export const STATES = Object.freeze([
 
 const BACKOFF = [0, 1000, 2000, 4000, 8000];
 const BEAT = 500;
-const SILENT = 2000;
+const SILENT = 1500;
+const MEND = 8000; // an answered restart that has brought nothing by then is asked for again
+const KEPT = 25000; // a worker gives a connection up 30 s after its last check
 const GATHER = 2000;
 const CONNECT = 15000;
 const STATS = 2000;
@@ -41,6 +43,9 @@ export class Call extends EventTarget {
   #channel = null;
   #stream = null;
   #turn = 0; // rises with every attempt; what belongs to an older one is not heard
+  #asked = 0; // rises with every offer; only the newest one's answer counts
+  #broken = 0; // since when the connection is being mended; 0: it is whole
+  #bytes = 0;
   #tries = 0;
   #timers = new Set();
   #retry = null;
@@ -63,6 +68,7 @@ export class Call extends EventTarget {
     this.state = "idle";
     this.reason = "";
     this.onVisible = () => this.#visible();
+    this.onMoved = () => this.#moved();
   }
 
   /** Ask for the devices and connect. Resolves when devices are settled; the rest is told by `state`. */
@@ -72,6 +78,7 @@ export class Call extends EventTarget {
     this.#halt();
     if (!(await this.#acquire())) return;
     document.addEventListener("visibilitychange", this.onVisible);
+    for (const network of networks()) network.on.addEventListener(network.event, this.onMoved);
     this.#every(BEAT, () => this.#beat());
     this.#every(STATS, () => this.#measure());
     this.#connect();
@@ -83,6 +90,7 @@ export class Call extends EventTarget {
     clearTimeout(this.#retry);
     this.#halt();
     document.removeEventListener("visibilitychange", this.onVisible);
+    for (const network of networks()) network.on.removeEventListener(network.event, this.onMoved);
     this.#drop();
     this.#stream?.getTracks().forEach((track) => {
       track.onended = null;
@@ -147,12 +155,12 @@ export class Call extends EventTarget {
   }
 
   async #connect() {
-    const turn = ++this.#turn;
-    const mine = () => turn === this.#turn;
+    this.#turn += 1;
     clearTimeout(this.#retry);
     this.#drop();
     this.#set(this.#tries ? "interrupted" : "connecting");
     const pc = (this.#pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" }));
+    const mine = () => pc === this.#pc;
     this.#answered = performance.now();
     this.#before = null;
     for (const track of this.#stream.getTracks()) pc.addTrack(track, this.#stream);
@@ -161,9 +169,9 @@ export class Call extends EventTarget {
       if (!mine()) return;
       if (pc.connectionState === "connected") {
         this.#tries = 0;
-        this.#answered = performance.now();
-        this.#set("live");
-      } else if (["disconnected", "failed", "closed"].includes(pc.connectionState)) this.#again(pc.connectionState);
+        this.#whole();
+      } else if (["disconnected", "failed"].includes(pc.connectionState)) this.#mend(pc.connectionState);
+      else if (pc.connectionState === "closed") this.#again("closed");
     };
     const channel = (this.#channel = pc.createDataChannel("events", { ordered: true }));
     channel.onopen = () => (this.#answered = performance.now());
@@ -172,17 +180,10 @@ export class Call extends EventTarget {
     try {
       await pc.setLocalDescription(await pc.createOffer());
       await gathered(pc);
-      const reply = await fetch(this.url, {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.csrf },
-        body: JSON.stringify({ sdp: pc.localDescription.sdp, type: pc.localDescription.type }),
-        signal: AbortSignal.timeout(CONNECT),
-      });
+      const reply = await this.#post(pc, false);
       if (!mine()) return;
       if (!reply.ok) {
-        const passing = reply.status >= 500 || [408, 425, 429].includes(reply.status);
-        if (passing) return this.#again(String(reply.status));
+        if (passing(reply)) return this.#again(String(reply.status));
         const problem = await reply.json().catch(() => ({}));
         return this.stop("refused", String(problem.code ?? reply.status));
       }
@@ -195,11 +196,72 @@ export class Call extends EventTarget {
     }
   }
 
+  #post(pc, restart) {
+    return fetch(this.url, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.csrf },
+      body: JSON.stringify({ sdp: pc.localDescription.sdp, type: pc.localDescription.type, restart }),
+      signal: AbortSignal.timeout(CONNECT),
+    });
+  }
+
+  /** The way is gone, the connection may not be: look for another way first, so that the recording goes on. */
+  #mend(reason) {
+    if (FINAL.has(this.state) || !this.#pc || this.#broken) return;
+    if (this.state !== "live") return this.#again(reason); // it never was a connection
+    this.#broken = performance.now();
+    this.#set("interrupted", reason);
+    this.#restart(this.#pc);
+  }
+
+  /** ICE restart (RFC 8839 4.4.3): new ways for the same connection, nothing else is made anew. */
+  async #restart(pc) {
+    const asked = ++this.#asked;
+    const mine = () => pc === this.#pc && asked === this.#asked;
+    const later = (ms) => {
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => mine() && this.#broken && this.#restart(pc), ms);
+    };
+    if (this.#broken && performance.now() - this.#broken > KEPT) return this.#again("timeout");
+    if (this.#broken) later(MEND);
+    try {
+      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      await gathered(pc);
+      if (!mine()) return;
+      const reply = await this.#post(pc, true);
+      if (!mine()) return;
+      if (!reply.ok && !passing(reply)) return this.#again(String(reply.status)); // a new offer hears the reason
+      if (!reply.ok) return later(BACKOFF[1]);
+      const answer = await reply.json();
+      if (!mine()) return;
+      if (answer.gone === "replaced") return this.stop("replaced");
+      if (answer.gone) return this.#again(answer.gone);
+      await pc.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
+    } catch {
+      if (mine()) later(BACKOFF[1]); // no network at all yet
+    }
+  }
+
+  #whole() {
+    clearTimeout(this.#retry);
+    this.#broken = 0;
+    this.#answered = performance.now();
+    this.#set("live");
+  }
+
+  /** The browser says that it has another network now: do not wait until the old way is found dead. */
+  #moved() {
+    if (!this.#pc || !navigator.onLine) return;
+    if (this.#broken || this.state === "live") this.#restart(this.#pc);
+  }
+
   /** Try again, at once the first time, then after 1, 2, 4, 8, 8 … s; the page stays where it is. */
   #again(reason) {
     if (FINAL.has(this.state)) return;
     const turn = ++this.#turn;
     this.#drop();
+    this.#broken = 0;
     this.#set("interrupted", reason);
     const wait = BACKOFF[Math.min(this.#tries, BACKOFF.length - 1)];
     this.#tries += 1;
@@ -214,20 +276,33 @@ export class Call extends EventTarget {
     } catch {
       return;
     }
-    this.#answered = performance.now();
+    this.#proved();
     if (said.event === "beat") return;
     if (said.event === "replaced") return this.stop("replaced");
     if (said.event === "ended" && said.cause !== "worker") return this.stop("ended", said.cause);
     this.#tell("event", said);
   }
 
-  #beat() {
-    if (this.state !== "live" || this.#channel?.readyState !== "open") return;
+  async #beat() {
+    const pc = this.#pc;
+    if ((this.state !== "live" && !this.#broken) || this.#channel?.readyState !== "open") return;
     const now = performance.now();
-    if (this.ticked && now - this.ticked > 3 * BEAT) this.#answered = now; // we were asleep, not they
+    const slept = this.ticked && now - this.ticked > 3 * BEAT; // what came meanwhile is not yet read
     this.ticked = now;
-    if (now - this.#answered > SILENT) return this.#again("silent");
     this.#channel.send(JSON.stringify({ event: "beat", n: ++this.#beats }));
+    // a lost beat is sent again only after seconds; media and the worker's reports (one a second) tell sooner
+    let bytes = 0;
+    (await pc.getStats()).forEach((r) => r.type === "candidate-pair" && (bytes += r.bytesReceived ?? 0));
+    if (pc !== this.#pc) return;
+    if (bytes > this.#bytes) this.#proved();
+    this.#bytes = bytes;
+    if (!slept && now - this.#answered > SILENT) this.#mend("silent");
+  }
+
+  /** Something has come from the worker. */
+  #proved() {
+    this.#answered = performance.now();
+    if (this.#broken && this.#pc.connectionState === "connected") this.#whole();
   }
 
   async #measure() {
@@ -302,6 +377,7 @@ export class Call extends EventTarget {
   #drop() {
     const pc = this.#pc;
     this.#pc = this.#channel = null;
+    this.#bytes = 0;
     if (!pc) return;
     pc.ontrack = pc.onconnectionstatechange = null;
     pc.close();
@@ -326,6 +402,19 @@ export class Call extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** Where a browser tells that its network has changed; not every one has the second. */
+function networks() {
+  return [
+    { on: window, event: "online" },
+    { on: navigator.connection, event: "change" },
+  ].filter((network) => network.on);
+}
+
+/** Whether the same offer may find another answer in a moment. */
+function passing(reply) {
+  return reply.status >= 500 || [408, 425, 429].includes(reply.status);
 }
 
 /** Until every own address is in the offer; the whole offer travels in one request. */

@@ -189,6 +189,7 @@ REQUESTS = [
     {"do": "open_room", "room": "r-1", "key": base64.b64encode(KEY).decode(), "legs": [{"leg": "a", "role": "b"}],
      "limits": {"expected_bytes": 9, "max_bitrate": 8, "max_legs": 2}},
     {"do": "offer", "room": "r-1", "leg": "a", "sdp": "v=0\r\n", "type": "offer"},
+    {"do": "offer", "room": "r-1", "leg": "a", "sdp": "v=0\r\n", "type": "offer", "restart": True},
     {"do": "send", "room": "r-1", "leg": None, "event": {"event": "turn", "turn": 1}},
     {"do": "mark", "room": "r-1", "phase": "consent"}, {"do": "status", "room": "r-1"}, {"do": "health", "room": "x"},
 ]  # fmt: skip

@@ -75,6 +75,8 @@ class Media:
     def offer(self, *_a, **_k):
         return Answer("v=0", "answer", "0001-applicant", "1", "AA")
 
+    restart = offer
+
     def mark(self, *_a):
         return {"at": "", "seconds": 1.0, "offsets": {}}
 

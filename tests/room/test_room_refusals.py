@@ -5,8 +5,9 @@ import re
 import pytest
 import sqlalchemy as sa
 from strokes import STROKES
+from webrtc_parties import Party
 
-from notary.models import Assessment, Case, FaceCheck, Interview
+from notary.models import Assessment, Case, Event, FaceCheck, Interview
 from notary.office import hearing
 
 
@@ -190,6 +191,40 @@ def test_a_bad_offer_is_refused_in_words(interview, sdp, status):
     for seat in (interview.applicant, interview.notary):
         seat.refused(status, "offer", sdp=sdp, type="offer")
     assert interview.parts.media.health()["half_open"] == 0
+
+
+@pytest.mark.req("C07")
+def test_a_connection_is_mended_by_its_own_page_only_and_nothing_is_locked(interview):
+    interview.notary.page()
+    interview.notary.does("open")
+
+    def restart(sdp):
+        return interview.applicant.does("offer", sdp=sdp, type="offer", restart=True).json
+
+    async def elsewhere():
+        party = Party(interview.clips["applicant"])
+        offer = await party.offer()
+        await party.leave()
+        return offer
+
+    other = interview.run(elsewhere())
+    assert restart(other) == {"gone": "over"}
+    own = interview.join("applicant").pc.localDescription.sdp
+    interview.join("notary")
+    before = interview.look()
+    moved = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:fresh", own)
+    answer = restart(moved)
+    assert answer["type"] == "answer"
+    assert answer["sdp"].startswith("v=0")
+    assert restart(other) == {"gone": "replaced"}
+    interview.applicant.refused(422, "offer", sdp="hello", type="offer", restart=True)
+    interview.applicant.refused(413, "offer", sdp="v=0\r\n" + "a=x\r\n" * 250_000, type="offer", restart=True)
+    assert interview.look()["turn"] == before["turn"]
+    assert not phase_of(interview).locked
+    with interview.parts.db() as db:
+        kinds = list(db.scalars(sa.select(Event.kind).where(Event.case_id == interview.case_id)))
+    assert kinds.count("interview.moved") == 1
+    assert kinds.count("interview.joined") == 2
 
 
 @pytest.mark.req("C10", "C19", "E02")

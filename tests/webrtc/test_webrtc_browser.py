@@ -1,103 +1,20 @@
 """Two real Chromium pages with the shipped module, through a real worker."""
 
 import itertools
-import json
-import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from webrtc_parties import LEGS
+from webrtc_pages import Office, Ways, chromium, far_colour, longest_freeze, sees_the_other, segments
 
 from webrtc.__main__ import export
-from webrtc.errors import MediaError, NoSuchRoom, Unreachable
 
 pytestmark = pytest.mark.browser
-HERE = Path(__file__).parent
-SCRIPTS = HERE.parents[1] / "static" / "js"
-FLAGS = [
-    "--no-sandbox",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-gpu",
-    "--mute-audio",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-]
 COLOURS = {"applicant": "red", "notary": "blue"}
-PAGE = b"""<!doctype html><meta charset=utf-8><title>call</title>
-<video id=local></video><video id=remote></video><script type=module src=/page.js></script>"""
-GLUE = b"""
-import { Call } from "/js/call.js";
-const q = new URLSearchParams(location.search);
-const call = new Call({ url: "/offer/" + q.get("leg"), csrf: "token", local: document.querySelector("#local"),
-  remote: document.querySelector("#remote") });
-window.call = call;
-window.told = [];
-for (const name of ["state", "event", "health"])
-  call.addEventListener(name, (e) => window.told.push({ name, at: Date.now(), ...e.detail }));
-call.start();
-"""
-
-
-class Office:
-    """What the portal does for a page: hands out the module and passes the offer on."""
-
-    def __init__(self, worker, key, room):
-        office = self
-        self.reopened = 0
-
-        class Desk(BaseHTTPRequestHandler):
-            def do_GET(self):
-                path = self.path.split("?")[0]
-                script = re.fullmatch(r"/js/([a-z-]+\.js)", path)
-                body, kind = (PAGE, "text/html") if path == "/" else (GLUE, "text/javascript")
-                if script:
-                    body, kind = (SCRIPTS / script[1]).read_bytes(), "text/javascript"
-                self.reply(200, body, kind)
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.headers["X-CSRFToken"] != "token":
-                    return self.reply(403, b"{}")
-                leg = self.path.rsplit("/", 1)[1]
-                try:
-                    answer = office.offer(worker.client, room, key, leg, body)
-                except Unreachable:
-                    return self.reply(503, b"{}")
-                except MediaError as error:
-                    return self.reply(409, json.dumps({"code": error.code}).encode())
-                return self.reply(200, json.dumps({"sdp": answer.sdp, "type": answer.type}).encode())
-
-            def reply(self, status, body, kind="application/json"):
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Content-Security-Policy", "default-src 'self'; script-src 'self'; object-src 'none'")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Desk)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def offer(self, client, room, key, leg, body):
-        try:
-            return client.offer(room, leg, body["sdp"], body["type"])
-        except NoSuchRoom:
-            client.open_room(room, key, LEGS)
-            self.reopened += 1
-            return client.offer(room, leg, body["sdp"], body["type"])
 
 
 @pytest.fixture
@@ -112,33 +29,16 @@ def pages(office) -> Iterator[dict]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
+        browser = chromium(play)
         opened = {}
         for leg, colour in COLOURS.items():
             page = browser.new_context().new_page()
-            page.add_init_script(path=HERE / "camera.js")
             page.on("console", lambda m, leg=leg: print(leg, m.text))
             page.on("pageerror", lambda e, leg=leg: print(leg, "error", e))
             page.goto(f"{office.url}/?leg={leg}&colour={colour}")
             opened[leg] = page
         yield opened
         browser.close()
-
-
-def sees_the_other(page, timeout=20000):
-    page.wait_for_function(
-        "() => call.state === 'live' && document.querySelector('#remote').currentTime > 0.5", timeout=timeout
-    )
-
-
-def far_colour(page) -> tuple[int, int, int]:
-    return tuple(
-        page.evaluate(
-            """() => { const c = document.createElement('canvas'); c.width = 64; c.height = 48;
-            const p = c.getContext('2d'); p.drawImage(document.querySelector('#remote'), 0, 0, 64, 48);
-            return [...p.getImageData(32, 20, 1, 1).data].slice(0, 3); }"""
-        )
-    )
 
 
 def counters_and_flashes(path: Path):
@@ -199,7 +99,6 @@ def test_two_browsers_meet_one_reloads_and_all_of_it_is_recorded(worker, office,
     assert status["legs"]["notary"]["health"].get("frames", 0) > 0
 
     again = pages["applicant"].context.new_page()
-    again.add_init_script(path=HERE / "camera.js")
     again.goto(f"{office.url}/?leg=applicant&colour=red")
     sees_the_other(again)
     pages["applicant"].wait_for_function("() => call.state === 'replaced'")
@@ -263,45 +162,79 @@ def test_a_killed_worker_comes_back_and_both_pages_rejoin(worker, office, pages,
     }
 
 
-RESTART = """async (leg) => {
-    const pc = window.connections.at(-1);
-    const before = pc.localDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1];
-    await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
-    await new Promise((done) => { const wait = () => pc.iceGatheringState === "complete" ? done() : setTimeout(wait, 20); wait(); });
-    const reply = await fetch("/offer/" + leg, { method: "POST", headers: { "X-CSRFToken": "token" },
-        body: JSON.stringify({ sdp: pc.localDescription.sdp, type: pc.localDescription.type }) });
-    await pc.setRemoteDescription(await reply.json());
-    return before !== pc.localDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1];
-}"""
+@pytest.fixture
+def ways(office) -> Iterator[Ways]:
+    with Ways(office) as made:
+        yield made
 
 
 @pytest.mark.req("C07", "D03")
-def test_a_browser_that_restarts_ice_freezes_nobody_and_keeps_its_segment(worker, office, pages, key, engine):
+def test_a_page_whose_network_changes_freezes_nobody_and_keeps_its_segment(worker, office, ways, pages, engine):
     if engine != "port":
         pytest.skip("aiortc restarts no ICE")
-    for leg, page in pages.items():
-        page.add_init_script(
-            "window.connections = []; const Real = RTCPeerConnection;"
-            "window.RTCPeerConnection = function (...a) { const pc = new Real(...a); connections.push(pc); return pc; }"
-        )
-        page.goto(f"{office.url}/?leg={leg}&colour={COLOURS[leg]}")
     for page in pages.values():
         sees_the_other(page)
-    before = len(worker.client.status("room")["legs"])
-    segments = {leg: worker.client.status("room")["legs"][leg]["segment"] for leg in pages}
-    frozen = "document.querySelector('#remote').getVideoPlaybackQuality().totalVideoFrames"
-    worst, seen, last = 0.0, pages["notary"].evaluate(frozen), time.monotonic()
-    assert pages["applicant"].evaluate(RESTART, "applicant")
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
-        now = pages["notary"].evaluate(frozen)
-        if now != seen:
-            worst, seen, last = max(worst, time.monotonic() - last), now, time.monotonic()
-        time.sleep(0.02)
-    print(f"longest time without a new picture at the other side {worst:.2f} s")
-    assert worst < 1.0
-    assert before == 2
-    assert segments == {leg: worker.client.status("room")["legs"][leg]["segment"] for leg in pages}
-    assert all(page.evaluate("call.state") == "live" for page in pages.values())
+    before, way = segments(worker), ways["applicant"]
+    pages["applicant"].evaluate("window.dispatchEvent(new Event('online'))")
+    freeze = longest_freeze(pages["notary"], 3)
+    print(f"longest time without a new picture at the other side {freeze:.2f} s")
+    assert freeze < 1.0
+    assert ways["applicant"] is not way
+    way.cut()
+    assert longest_freeze(pages["notary"], 3) < 1.0, "it is not on the new way"
+    assert segments(worker) == before
+    told = "told.filter(t => t.name === 'state').map(t => t.state)"
+    assert all(page.evaluate(told) == ["asking", "connecting", "live"] for page in pages.values())
+    assert worker.client.close_room("room")["gaps"] == []
+
+
+@pytest.mark.req("C07", "D03")
+def test_a_page_whose_way_is_cut_finds_another_by_itself(worker, office, ways, pages, engine):
+    for page in pages.values():
+        sees_the_other(page)
+    before = segments(worker)
+    ways["applicant"].cut()
+    cut = time.monotonic()
+    pages["applicant"].wait_for_function("() => call.state === 'interrupted'", timeout=8000)
+    noticed = time.monotonic() - cut
+    pages["applicant"].wait_for_function("() => call.state === 'live'", timeout=20000)
+    print(f"noticed after {noticed:.1f} s, live after {time.monotonic() - cut:.1f} s")
+    sees_the_other(pages["applicant"])
+    assert longest_freeze(pages["notary"], 2) < 1.0
+    assert segments(worker)["notary"] == before["notary"]
+    # the engine that restarts no ICE makes a new connection, which is a segment of its own
+    assert (segments(worker)["applicant"] == before["applicant"]) == (engine == "port")
     manifest = worker.client.close_room("room")
-    assert manifest["gaps"] == []
+    assert manifest["intact"], manifest["problems"]
+
+
+@pytest.mark.req("C07")
+def test_a_page_that_lost_its_seat_while_it_was_cut_off_stays_out(worker, office, ways, pages, engine):
+    if engine != "port":
+        pytest.skip("aiortc restarts no ICE")
+    for page in pages.values():
+        sees_the_other(page)
+    ways["applicant"].cut()
+    again = pages["applicant"].context.new_page()
+    again.goto(f"{office.url}/?leg=applicant&colour=red")
+    sees_the_other(again)
+    pages["applicant"].wait_for_function("() => call.state === 'replaced'", timeout=20000)
+    time.sleep(1)
+    assert again.evaluate("call.state") == pages["notary"].evaluate("call.state") == "live"
+
+
+@pytest.mark.req("C07", "D02")
+def test_a_page_that_was_cut_off_when_the_worker_ended_makes_a_new_connection(worker, office, ways, pages):
+    for page in pages.values():
+        sees_the_other(page)
+    ways["applicant"].cut()
+    worker.kill()
+    worker.start()
+    for page in pages.values():
+        page.wait_for_function(
+            "() => told.some(t => t.state === 'interrupted') && call.state === 'live'", timeout=20000
+        )
+        sees_the_other(page)
+    manifest = worker.client.close_room("room")
+    assert manifest["intact"], manifest["problems"]
+    assert [s["end"] for s in manifest["segments"]].count("closed") == 2

@@ -138,8 +138,8 @@ def test_an_ice_restart_moves_the_media_and_goes_on_in_the_same_segment(one_port
         await until(lambda: len(applicant.pictures) > 5)
 
         again = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:fresh", applicant.pc.localDescription.sdp)
-        second = await asyncio.to_thread(client.offer, "room", "applicant", again)
-        same = await asyncio.to_thread(client.offer, "room", "applicant", again)
+        second = await asyncio.to_thread(client.restart, "room", "applicant", again)
+        same = await asyncio.to_thread(client.restart, "room", "applicant", again)
         notes["answers"] = first, second, same
 
         user = re.search(r"a=ice-ufrag:(\S+)", second.sdp)[1]

@@ -28,6 +28,7 @@ class Worker:
     socket: Path
     rec: Path
     engine: str = "port"
+    host: str = "127.0.0.1"
     process: subprocess.Popen | None = None
     client: MediaClient = field(init=False)
 
@@ -40,7 +41,7 @@ class Worker:
         return self.socket.with_suffix(".log")
 
     def start(self):
-        arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", "127.0.0.1"]
+        arguments = ["serve", "--socket", str(self.socket), "--rec", str(self.rec), "--host", self.host]
         arguments += ["--engine", self.engine]
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
