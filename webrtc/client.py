@@ -61,18 +61,18 @@ class MediaClient:
         Returns {"room", "resumed": bool, "next_segment": int}. Raises NoSpace, Busy, RoomClosed, RoomDiffers.
         """
         seats = tuple(seat if isinstance(seat, Seat) else Seat(**seat) for seat in legs)
-        return self._call(protocol.OpenRoom(room_id, key, seats, limits or Limits()))
+        return self.call(protocol.OpenRoom(room_id, key, seats, limits or Limits()))
 
     def offer(self, room_id: str, leg: str, sdp: str, type: str = "offer") -> Answer:  # noqa: A002
         """Answer a page's whole offer; an older connection of the leg is replaced.
 
         Raises BadOffer, OfferTooLarge, NoSuchRoom, NoSuchLeg, Busy.
         """
-        return Answer(**self._call(protocol.Offer(room_id, leg, sdp, type)))
+        return Answer(**self.call(protocol.Offer(room_id, leg, sdp, type)))
 
     def send(self, room_id: str, leg: str | None, event: dict[str, Any]) -> int:
         """Send a live event to a leg, or to all; returns how many connections took it. Never queued."""
-        return int(self._call(protocol.Send(room_id, leg, event))["sent"])
+        return int(self.call(protocol.Send(room_id, leg, event))["sent"])
 
     def mark(self, room_id: str, phase: str) -> dict[str, Any]:
         """A phase begins now; durable before it returns.
@@ -80,34 +80,39 @@ class MediaClient:
         Returns {"at": UTC text, "seconds": media time since the room's first packet,
         "offsets": {segment: seconds into it}}. Raises NotRecorded.
         """
-        return self._call(protocol.Mark(room_id, phase))
+        return self.call(protocol.Mark(room_id, phase))
 
     def snapshot(self, room_id: str, leg: str) -> Picture:
         """A picture of the party now: a fresh key frame, decoded apart. Raises NotConnected, NoPicture."""
-        reply = self._call(protocol.Snapshot(room_id, leg))
+        reply = self.call(protocol.Snapshot(room_id, leg))
         return Picture(**{**reply, "jpeg": b64decode(reply["jpeg"])})
 
     def status(self, room_id: str) -> dict[str, Any]:
         """How the room does: legs, recorder, gaps; see `Room.status`."""
-        return self._call(protocol.Status(room_id))
+        return self.call(protocol.Status(room_id))
 
     def stop_recording(self, room_id: str, leg: str) -> dict[str, Any]:
         """Consent is withdrawn: the leg's segment ends with cause `consent`, and the leg is shut out."""
-        return self._call(protocol.StopRecording(room_id, leg))
+        return self.call(protocol.StopRecording(room_id, leg))
 
     def close_leg(self, room_id: str, leg: str) -> None:
         """End a leg's connection; fine if there is none."""
-        self._call(protocol.CloseLeg(room_id, leg))
+        self.call(protocol.CloseLeg(room_id, leg))
 
     def close_room(self, room_id: str) -> dict[str, Any]:
         """End the room for good; returns its manifest, verified from the files. Again: the same manifest."""
-        return self._call(protocol.CloseRoom(room_id), timeout=max(self.timeout, 120.0))
+        return self.call(protocol.CloseRoom(room_id), timeout=max(self.timeout, 120.0))
 
     def health(self) -> dict[str, Any]:
-        """How the worker does: rooms, legs, half_open, lag_ms, recorder, free_bytes."""
-        return self._call(protocol.Health("worker"))
+        """How the worker does; see `webrtc.health`."""
+        return self.call(protocol.Health("worker"))
 
-    def _call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
+    def drain(self, on: bool = True) -> None:
+        """Take no new room and end when the last one has closed; `on` false: go on as before."""
+        self.call(protocol.Drain("worker", on))
+
+    def call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
+        """One request's answer; `timeout` in seconds if not the client's own."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
                 wire.settimeout(timeout or self.timeout)

@@ -15,7 +15,7 @@ from typing import Any
 from webrtc import journal
 from webrtc.archive import Archive, Writer
 from webrtc.connection import Connect, Connection
-from webrtc.errors import BadOffer, MediaError, NoPicture, NoSuchLeg, NotConnected, NotRecorded, RoomClosed
+from webrtc.errors import BadOffer, MediaError, NoPicture, NoSuchLeg, NotConnected, NotRecorded, RoomClosed, RoomTaken
 from webrtc.leg import CONNECT_S, Leg
 from webrtc.peer import Peer
 from webrtc.protocol import OpenRoom, Seat
@@ -47,7 +47,7 @@ class Room:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def open(self) -> bool:
-        """Ready the folder; true if an earlier worker's recording goes on. Raises RoomClosed, NotRecorded."""
+        """Ready the folder; true if an earlier worker's recording goes on. Raises RoomClosed, RoomTaken, NotRecorded."""
         resumed = (self.folder / journal.NAME).exists()
         now = time.time()
         try:
@@ -57,6 +57,8 @@ class Room:
                 await asyncio.to_thread(seal, self.folder, self.asked.key)
                 raise RoomClosed(str(error)) from error
             raise NotRecorded(f"the room's journal is damaged: {error}") from error
+        except BlockingIOError as error:
+            raise RoomTaken("another worker still writes this room's recording") from error
         except OSError as error:
             raise NotRecorded(f"the room's folder cannot be written: {error.strerror}") from error
         self._started, self._next = self._archive.started, self._archive.next_segment
