@@ -47,8 +47,11 @@ class Settings:
     """MEDIA_HOST: the address that browsers send sound and picture to, by UDP."""
     media_engine: str = "port"
     """MEDIA_ENGINE: `port` answers every browser on one UDP port, `aiortc` opens one for each connection."""
+    media_workers: int = 1
+    """MEDIA_WORKERS: processes that hold interviews, 1 to 64; one a core unless it is given."""
     media_port: int = 0
-    """MEDIA_PORT: with `port`, the one UDP port to open in the firewall; 0 takes any."""
+    """MEDIA_PORT: with `port`, the first worker's one UDP port, the others' follow it: so many to open in the firewall;
+    0 takes any."""
     media_public_host: str = ""
     """MEDIA_PUBLIC_HOST: with `port`, the address that browsers are told, where it is another than MEDIA_HOST."""
     database_url: str = field(default="", repr=False)
@@ -99,6 +102,11 @@ class Settings:
         return self.env == "trial"
 
     @property
+    def media_sockets(self) -> tuple[Path, ...]:
+        """Where the media workers answer, the first one first."""
+        return tuple(self.under("run", f"media-{number}.sock") for number in range(1, self.media_workers + 1))
+
+    @property
     def rp_id(self) -> str:
         """The host that passkeys are bound to (WebAuthn relying party id)."""
         return urlsplit(self.base_url).hostname or "localhost"
@@ -116,6 +124,7 @@ class Settings:
         home = Path(env.get("HOME_DIR") or home_of(CHECKOUT, os.geteuid() == 0)).resolve()
         values = {name: _secret(env, name, home) for name in SECRETS}
         port = _number(env, "PORT", 8000, 1, 65535)
+        workers = _number(env, "MEDIA_WORKERS", len(os.sched_getaffinity(0)), 1, 64)
         settings = cls(
             env=_choice(env, "ENV", "trial", ("trial", "production")),
             home=home,
@@ -124,7 +133,8 @@ class Settings:
             port=port,
             media_host=env.get("MEDIA_HOST") or "127.0.0.1",
             media_engine=_choice(env, "MEDIA_ENGINE", "port", ("port", "aiortc")),
-            media_port=_number(env, "MEDIA_PORT", 0, 0, 65535),
+            media_workers=workers,
+            media_port=_number(env, "MEDIA_PORT", 0, 0, 65536 - workers),
             media_public_host=env.get("MEDIA_PUBLIC_HOST", ""),
             database_url=values["DATABASE_URL"],
             seal_database_url=values["SEAL_DATABASE_URL"],

@@ -1,5 +1,5 @@
 """
-The office's side of a media worker: blocking calls over its Unix socket, from any thread.
+The office's side of media workers: blocking calls over a worker's Unix socket, from any thread.
 
 Every call opens a connection of its own, so calls never wait for one another and a restarted worker is found
 by the next call. Raises the classes of `webrtc.errors`; `Unreachable` is the only one worth trying again, and
@@ -7,6 +7,7 @@ every call but `send` and `snapshot` may be repeated safely.
 """
 
 import socket
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,12 @@ from webrtc import protocol
 from webrtc.errors import MediaError, Unreachable
 from webrtc.protocol import Limits, Seat
 
-__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Seat"]
+__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Rooms", "Seat"]
+
+QUICK_S = 2.0
+"""Whoever asks a worker how it does asks others too, and does not wait for one that hangs."""
+CLOSING_S = 120.0
+"""A room's whole recording is read again when it is closed."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,12 @@ class Picture:
     height: int
 
 
-class MediaClient:
-    """Blocking calls to the worker on `socket_path`; `timeout` in seconds for each call."""
+class Rooms(ABC):
+    """Every verb of a room, wherever it is held."""
 
-    def __init__(self, socket_path: str | Path, timeout: float = 10.0) -> None:
-        self.socket_path, self.timeout = str(socket_path), timeout
+    @abstractmethod
+    def call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
+        """One request's answer; `timeout` in seconds if not the usual one."""
 
     def open_room(
         self,
@@ -101,18 +108,24 @@ class MediaClient:
 
     def close_room(self, room_id: str) -> dict[str, Any]:
         """End the room for good; returns its manifest, verified from the files. Again: the same manifest."""
-        return self.call(protocol.CloseRoom(room_id), timeout=max(self.timeout, 120.0))
+        return self.call(protocol.CloseRoom(room_id), timeout=CLOSING_S)
+
+
+class MediaClient(Rooms):
+    """The worker on `socket_path`; `timeout` in seconds for each call."""
+
+    def __init__(self, socket_path: str | Path, timeout: float = 10.0) -> None:
+        self.socket_path, self.timeout = str(socket_path), timeout
 
     def health(self) -> dict[str, Any]:
         """How the worker does; see `webrtc.health`."""
-        return self.call(protocol.Health("worker"))
+        return self.call(protocol.Health("worker"), QUICK_S)
 
     def drain(self, on: bool = True) -> None:
         """Take no new room and end when the last one has closed; `on` false: go on as before."""
-        self.call(protocol.Drain("worker", on))
+        self.call(protocol.Drain("worker", on), QUICK_S)
 
     def call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
-        """One request's answer; `timeout` in seconds if not the client's own."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
                 wire.settimeout(timeout or self.timeout)
