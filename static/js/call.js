@@ -30,6 +30,7 @@ const SILENT = 2000;
 const GATHER = 2000;
 const CONNECT = 15000;
 const STATS = 2000;
+const RELAY = 3000;
 const DEVICES = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 }, facingMode: "user" },
@@ -52,14 +53,14 @@ export class Call extends EventTarget {
   /**
    * @param {string} url           where the offer is posted: {sdp, type} -> {sdp, type}
    * @param {string} csrf          value of the X-CSRFToken header
-   * @param {RTCIceServer[]} iceServers  none by default
+   * @param {string} relay         where fresh credentials for the office's relay are fetched, if it has one
    * @param {HTMLVideoElement} local     own picture, or null
    * @param {HTMLVideoElement} remote    far side, or null
    * @param {MediaStreamConstraints} devices
    */
-  constructor({ url, csrf, iceServers = [], local = null, remote = null, devices = DEVICES }) {
+  constructor({ url, csrf, relay = "", local = null, remote = null, devices = DEVICES }) {
     super();
-    Object.assign(this, { url, csrf, iceServers, local, remote, devices });
+    Object.assign(this, { url, csrf, relay, local, remote, devices });
     this.state = "idle";
     this.reason = "";
     this.onVisible = () => this.#visible();
@@ -152,7 +153,9 @@ export class Call extends EventTarget {
     clearTimeout(this.#retry);
     this.#drop();
     this.#set(this.#tries ? "interrupted" : "connecting");
-    const pc = (this.#pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" }));
+    const iceServers = await this.#relays();
+    if (!mine()) return;
+    const pc = (this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
     this.#answered = performance.now();
     this.#before = null;
     for (const track of this.#stream.getTracks()) pc.addTrack(track, this.#stream);
@@ -193,6 +196,13 @@ export class Call extends EventTarget {
     } catch (error) {
       if (mine()) this.#again(error.name);
     }
+  }
+
+  /** They hold for minutes, so every connection asks anew; without an answer the direct way is tried. */
+  async #relays() {
+    if (!this.relay) return [];
+    const asked = { credentials: "same-origin", headers: { Accept: "application/json" }, signal: AbortSignal.timeout(RELAY) };
+    return fetch(this.relay, asked).then((reply) => (reply.ok ? reply.json() : []), () => []).catch(() => []);
   }
 
   /** Try again, at once the first time, then after 1, 2, 4, 8, 8 … s; the page stays where it is. */

@@ -37,7 +37,7 @@ PAGE = b"""<!doctype html><meta charset=utf-8><title>call</title>
 GLUE = b"""
 import { Call } from "/js/call.js";
 const q = new URLSearchParams(location.search);
-const call = new Call({ url: "/offer/" + q.get("leg"), csrf: "token", local: document.querySelector("#local"),
+const call = new Call({ url: "/offer/" + q.get("leg"), csrf: "token", relay: q.get("relay"), local: document.querySelector("#local"),
   remote: document.querySelector("#remote") });
 window.call = call;
 window.told = [];
@@ -53,6 +53,7 @@ class Office:
     def __init__(self, worker, key, room):
         office = self
         self.reopened = 0
+        self.relays = []  # what a page is told of them
 
         class Desk(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -61,6 +62,8 @@ class Office:
                 body, kind = (PAGE, "text/html") if path == "/" else (GLUE, "text/javascript")
                 if script:
                     body, kind = (SCRIPTS / script[1]).read_bytes(), "text/javascript"
+                elif path == "/relay":
+                    body, kind = json.dumps(office.relays).encode(), "application/json"
                 self.reply(200, body, kind)
 
             def do_POST(self):
