@@ -27,6 +27,7 @@ from bank_world import BankWorld
 from test_bank_misses import misses
 
 from notary.database import engine_of, migrate, sessions_of
+from notary.media import Workers
 from notary.messenger import OutboxMessenger
 from notary.models import Failure
 from notary.office import limits, staff
@@ -36,7 +37,6 @@ from notary.seal.client import SealClient
 from notary.settings import Settings
 from storage.local import Store
 from tests.conftest import NOON, Clock
-from webrtc.client import MediaClient
 
 
 def parts_of(folder, url):
@@ -46,7 +46,7 @@ def parts_of(folder, url):
     engine = engine_of(url, pool_size=2)
     made = Parts(
         settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(), store=Store(folder / "store"),
-        media=MediaClient(folder / "media.sock"), seal=SealClient(folder / "seal.sock"), clock=Clock(),
+        media=Workers([folder / "media.sock"], sessions_of(engine), Clock()), seal=SealClient(folder / "seal.sock"), clock=Clock(),
     )  # fmt: skip
     with made.db.begin() as db:
         staff.first_run(db, NOON)

@@ -1,4 +1,4 @@
-"""python -m notary up | web | work | seal | migrate | people | demo | try"""
+"""python -m notary up | web | work | seal | migrate | people | drain | demo | try"""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("audit", help="does every row that matters still say what the ledger was told")
     people = verbs.add_parser("people", help="one-time enrolment links")
     people.add_argument("login", nargs="?", help="whose link; without it, of everybody who has not enrolled")
+    drain = verbs.add_parser("drain", help="a media worker takes no new room, finishes those it has, and stays down")
+    drain.add_argument("worker", nargs="?", type=int, help="its number; without it, how every worker does")
+    drain.add_argument("--wait", action="store_true", help="return when it has ended")
+    drain.add_argument("--back", action="store_true", help="take it up again")
     chosen = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
@@ -65,6 +69,10 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
             from notary.office.auditing import main as audit
 
             return audit(settings)
+        case "drain":
+            from notary.office.draining import main as drain
+
+            return drain(settings, chosen.worker, wait=chosen.wait, back=chosen.back)
         case "people":
             from notary.up import print_links
 

@@ -145,6 +145,7 @@ def _for_templates(parts: Parts) -> dict[str, object]:
         "csrf_token": generate_csrf,
         "visitor": doors.visitor(),
         "trial": parts.settings.trial,
+        "relayed": bool(parts.settings.turn_urls),
         "now": parts.clock(),
     }
 

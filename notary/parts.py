@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from identity.provider import IdentityProvider
 from notary.authority import AuthorityService, public_key_of
 from notary.database import engine_of, sessions_of
+from notary.media import Workers
 from notary.messenger import Messenger, OutboxMessenger, WebhookMessenger
 from notary.seal.client import SealClient
 from notary.settings import Settings
 from storage.local import Store
-from webrtc.client import MediaClient
+
+PINNING_POOL = 2
+"""Connections for pins alone: a page that waits for one holds another already."""
 
 
 def utc_now() -> datetime:
@@ -30,7 +33,7 @@ class Parts:
     db: sessionmaker[Session]
     messenger: Messenger
     store: Store
-    media: MediaClient
+    media: Workers
     seal: SealClient
     authority: IdentityProvider | None = None
     """Whom the office asks about a person; None where nobody outside is asked."""
@@ -45,7 +48,7 @@ def parts_from(settings: Settings) -> Parts:
         db=sessions_of(engine),
         messenger=_messenger(settings),
         store=Store(settings.under("store")),
-        media=MediaClient(settings.under("run", "media.sock")),
+        media=Workers(settings.media_sockets, sessions_of(engine_of(settings.database_url, PINNING_POOL)), utc_now),
         seal=SealClient(settings.under("run", "seal.sock")),
         authority=_authority(settings),
     )

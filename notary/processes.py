@@ -20,6 +20,8 @@ class Child:
     environ: dict[str, str] = field(default_factory=dict)
     process: Popen[bytes] | None = None
     falls: list[float] = field(default_factory=list)
+    media_worker: int = 0
+    """Its number if it is a media worker, which may drain and then stays down."""
 
 
 def children_of(settings: Settings) -> list[Child]:
@@ -40,19 +42,26 @@ def children_of(settings: Settings) -> list[Child]:
         status_urls = f"http://127.0.0.1:{port}"
         command = [*python, "signing", "status", "--keys", str(keys / "status"), "--authority", str(keys)]
         found.append(Child("status", [*command, "--port", str(port), *passphrase]))
-    media = [
-        *python, "webrtc", "serve", "--socket", str(settings.under("run", "media.sock")),
-        "--rec", str(settings.under("recordings")), "--host", settings.media_host,
-        "--engine", settings.media_engine, "--udp-port", str(settings.media_port),
-        "--public-host", settings.media_public_host,
-    ]  # fmt: skip
     return [
         *found,
         Child("seal", [*python, "notary", "seal"], {"STAMP_URLS": stamp_urls, "STATUS_URLS": status_urls}),
-        Child("media", media),
+        *(
+            Child(f"media-{number}", media_command(settings, number), media_worker=number)
+            for number in range(1, settings.media_workers + 1)
+        ),
         Child("work", [*python, "notary", "work"]),
         Child("web", web_command(settings)),
     ]
+
+
+def media_command(settings: Settings, number: int) -> list[str]:
+    """Worker `number`, 1 for the first: a socket and a port of its own, the recordings in common."""
+    port = settings.media_port + number - 1 if settings.media_port else 0
+    return [
+        sys.executable, "-m", "webrtc", "serve", "--socket", str(settings.media_sockets[number - 1]),
+        "--rec", str(settings.under("recordings")), "--host", settings.media_host,
+        "--engine", settings.media_engine, "--udp-port", str(port), "--public-host", settings.media_public_host,
+    ]  # fmt: skip
 
 
 def web_command(settings: Settings) -> list[str]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-SECRETS = ("SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL", "PROXY_SECRET", "IDENTITY_SERVICE_SECRET")
+SECRETS = (
+    "SECRET_KEY", "STORAGE_KEY", "DATABASE_URL", "SEAL_DATABASE_URL", "PROXY_SECRET", "IDENTITY_SERVICE_SECRET",
+    "TURN_SECRET", "METRICS_TOKEN",
+)  # fmt: skip
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -47,10 +50,21 @@ class Settings:
     """MEDIA_HOST: the address that browsers send sound and picture to, by UDP."""
     media_engine: str = "port"
     """MEDIA_ENGINE: `port` answers every browser on one UDP port, `aiortc` opens one for each connection."""
+    media_workers: int = 1
+    """MEDIA_WORKERS: processes that hold interviews, 1 to 64; one a core unless it is given."""
     media_port: int = 0
-    """MEDIA_PORT: with `port`, the one UDP port to open in the firewall; 0 takes any."""
+    """MEDIA_PORT: with `port`, the first worker's one UDP port, the others' follow it: so many to open in the firewall;
+    0 takes any."""
     media_public_host: str = ""
     """MEDIA_PUBLIC_HOST: with `port`, the address that browsers are told, where it is another than MEDIA_HOST."""
+    turn_urls: tuple[str, ...] = ()
+    """TURN_URLS: relays for browsers behind hard networks (`turn:turn.example:3478`, `turns:…`), comma between; none
+    where they are empty."""
+    turn_secret: str = field(default="", repr=False)
+    """TURN_SECRET: coturn's `static-auth-secret`, 16 characters or more; browsers get what it makes for ten minutes."""
+    metrics_token: str = field(default="", repr=False)
+    """METRICS_TOKEN: what a program shows to read /metrics (`Authorization: Bearer …`), 32 characters or more; empty
+    means that no program may."""
     database_url: str = field(default="", repr=False)
     """DATABASE_URL: PostgreSQL; empty means the embedded server under `home`."""
     seal_database_url: str = field(default="", repr=False)
@@ -99,6 +113,11 @@ class Settings:
         return self.env == "trial"
 
     @property
+    def media_sockets(self) -> tuple[Path, ...]:
+        """Where the media workers answer, the first one first."""
+        return tuple(self.under("run", f"media-{number}.sock") for number in range(1, self.media_workers + 1))
+
+    @property
     def rp_id(self) -> str:
         """The host that passkeys are bound to (WebAuthn relying party id)."""
         return urlsplit(self.base_url).hostname or "localhost"
@@ -116,6 +135,7 @@ class Settings:
         home = Path(env.get("HOME_DIR") or home_of(CHECKOUT, os.geteuid() == 0)).resolve()
         values = {name: _secret(env, name, home) for name in SECRETS}
         port = _number(env, "PORT", 8000, 1, 65535)
+        workers = _number(env, "MEDIA_WORKERS", len(os.sched_getaffinity(0)), 1, 64)
         settings = cls(
             env=_choice(env, "ENV", "trial", ("trial", "production")),
             home=home,
@@ -124,7 +144,8 @@ class Settings:
             port=port,
             media_host=env.get("MEDIA_HOST") or "127.0.0.1",
             media_engine=_choice(env, "MEDIA_ENGINE", "port", ("port", "aiortc")),
-            media_port=_number(env, "MEDIA_PORT", 0, 0, 65535),
+            media_workers=workers,
+            media_port=_number(env, "MEDIA_PORT", 0, 0, 65536 - workers),
             media_public_host=env.get("MEDIA_PUBLIC_HOST", ""),
             database_url=values["DATABASE_URL"],
             seal_database_url=values["SEAL_DATABASE_URL"],
@@ -137,6 +158,9 @@ class Settings:
             log_witnesses=tuple(u.rstrip("/") for u in env.get("LOG_WITNESSES", "").split(",") if u),
             log_witness_keys=tuple(k for k in env.get("LOG_WITNESS_KEYS", "").split(",") if k),
             log_quorum=_number(env, "LOG_QUORUM", 0, 0, 16),
+            turn_urls=_relays(env.get("TURN_URLS", ""), values["TURN_SECRET"]),
+            turn_secret=_long_enough("TURN_SECRET", values["TURN_SECRET"], 16),
+            metrics_token=_long_enough("METRICS_TOKEN", values["METRICS_TOKEN"], 32),
             **_identity_service(env, values["IDENTITY_SERVICE_SECRET"]),
             trusted_proxies=_addresses(env.get("TRUSTED_PROXIES", "")),
             proxy_secret=_long_enough("PROXY_SECRET", values["PROXY_SECRET"], 16),
@@ -195,6 +219,16 @@ def _identity_service(env: Mapping[str, str], secret: str) -> dict[str, Any]:
         "identity_service_secret": _long_enough("IDENTITY_SERVICE_SECRET", secret, 16),
         "identity_service_key": Path(key),
     }
+
+
+def _relays(raw: str, secret: str) -> tuple[str, ...]:
+    """Raises BadSetting."""
+    urls = tuple(one.strip() for one in raw.split(",") if one.strip())
+    if wrong := [one for one in urls if not one.startswith(("turn:", "turns:"))]:
+        raise BadSetting(f"TURN_URLS: {wrong[0]!r} is no address such as turn:turn.example:3478")
+    if urls and not secret:
+        raise BadSetting("TURN_URLS: needs TURN_SECRET beside it")
+    return urls
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -17,7 +17,7 @@ from identity import child as faces
 from identity.errors import IdentityError
 from notary import secrets
 from notary.database import engine_of, migrate, sessions_of
-from notary.office import staff
+from notary.office import draining, staff
 from notary.parts import utc_now
 from notary.postgres import EmbeddedPostgres, PostgresFailed, die_with_parent
 from notary.processes import Child, children_of
@@ -25,6 +25,7 @@ from notary.register import grant_reading
 from notary.settings import CHECKOUT, Settings
 
 APP, READER = "yuanzheng", "yuanzheng_seal"
+DRAINED_LOOK_S = 2.0
 FIRST_OFFICE = "山城示例公证处"
 
 
@@ -48,7 +49,7 @@ def up(settings: Settings) -> int:
         faces.close()
         print("faces: " + ", ".join(f"{name} from {one['thresholds']['default']:g}" for name, one in engines.items()))
         print_links(settings, None)
-        return supervise(children_of(settings), settings)
+        return supervise(children_of(settings), settings, _drains(settings))
     except (PostgresFailed, IdentityError) as failed:
         print(f"up: {failed}", file=sys.stderr)
         return 1
@@ -110,8 +111,29 @@ def give_notaries_keys(settings: Settings) -> None:
             client.add_notary(notary_id, name)
 
 
-def supervise(children: list[Child], settings: Settings) -> int:
-    """Starts the children, restarts the fallen, stops them all, in reverse, on SIGINT or SIGTERM."""
+def _drains(settings: Settings) -> Callable[[Child], bool]:
+    """Whether a child is a media worker that drains. A new start takes every worker up."""
+    sessions = sessions_of(engine_of(settings.database_url, pool_size=1))
+    with sessions.begin() as db:
+        draining.take_up_all(db)
+
+    def drains(child: Child) -> bool:
+        if not child.media_worker:
+            return False
+        try:
+            with sessions() as db:
+                return draining.drains(db, child.media_worker)
+        except sa.exc.OperationalError:  # without the register nobody knows, and nothing is changed
+            return child.process is None
+
+    return drains
+
+
+def supervise(children: list[Child], settings: Settings, drains: Callable[[Child], bool]) -> int:
+    """Starts the children, restarts the fallen, stops them all, in reverse, on SIGINT or SIGTERM.
+
+    A media worker that `drains` ends with 0 when it has finished, and is started again when it drains no more.
+    """
     stopping = False
 
     def stop(number: int, frame: object) -> None:
@@ -128,11 +150,20 @@ def supervise(children: list[Child], settings: Settings) -> int:
         give_notaries_keys(settings)
     wait_for(lambda: answers(settings.port) or stopping, 30)
     print(f"\nReady: {settings.base_url}\n", flush=True)
-    code = 0
+    code, looked = 0, time.monotonic()
     while not stopping:
         time.sleep(0.2)
+        look = time.monotonic() - looked > DRAINED_LOOK_S
+        looked = time.monotonic() if look else looked
         for child in children:
-            if child.process and child.process.poll() is not None and not stopping:
+            if child.process is None:
+                if look and not drains(child) and not stopping:
+                    print(f"up: {child.name} is taken up again", file=sys.stderr)
+                    _start(child, settings)
+            elif child.process.poll() == 0 and not stopping and drains(child):
+                print(f"up: {child.name} has drained and stays down", file=sys.stderr)
+                child.process = None
+            elif child.process.poll() is not None and not stopping:
                 now = time.monotonic()
                 child.falls = [at for at in child.falls if now - at < 60] + [now]
                 print(

@@ -79,6 +79,16 @@ def watch_rooms(timestamp: int) -> None:
     breaking.watch_all(jobs.here())
 
 
+@jobs.queue.periodic(cron="* * * * * */5")
+@jobs.queue.task(name="watch-workers", queueing_lock="watch-workers")
+def watch_workers(timestamp: int) -> None:
+    """Media workers that drain end with their last room; rooms whose interview came to nothing take no place."""
+    from notary.office import draining
+
+    draining.clear(jobs.here())
+    draining.see_off(jobs.here())
+
+
 @jobs.queue.periodic(cron="* * * * *")
 @jobs.queue.task(name="send-reminders", queueing_lock="send-reminders")
 def send_reminders(timestamp: int) -> None:

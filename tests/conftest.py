@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from notary.database import engine_of, migrate, sessions_of
+from notary.media import Workers
 from notary.messenger import OutboxMessenger
 from notary.office import staff
 from notary.parts import Parts
@@ -21,7 +22,6 @@ from notary.postgres import EmbeddedPostgres
 from notary.seal.client import SealClient
 from notary.settings import Settings
 from storage.local import Store
-from webrtc.client import MediaClient
 
 ALONE = ("webrtc", "demo")
 """Folders of tests with live pictures and sound: whatever runs beside them takes frames from them."""
@@ -123,7 +123,7 @@ def parts(settings: Settings, clock: Clock) -> Iterator[Parts]:
     made = Parts(
         settings=settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(),
         store=Store(settings.under("store")),
-        media=MediaClient(settings.under("run", "media.sock")),
+        media=Workers(settings.media_sockets, sessions_of(engine), clock),
         seal=SealClient(settings.under("run", "seal.sock")), clock=clock,
     )  # fmt: skip
     with made.db.begin() as db:

@@ -6,6 +6,7 @@ bounded. What does not fit, or cannot be written, is counted and becomes a `drop
 silently.
 """
 
+import fcntl
 import hashlib
 import os
 import queue
@@ -104,21 +105,31 @@ class Archive:
         self._lost: dict[str, list[Any]] = {}
 
     def open(self, now: float) -> None:
-        """Make the folder, or take over what an earlier worker left. Raises ValueError if that is damaged."""
+        """Make the folder, or take over what an earlier worker left.
+
+        Raises ValueError if that is damaged, BlockingIOError while another process still writes it.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / journal.NAME
-        lines: list[journal.Line] = []
-        torn = 0
-        if path.exists():
-            lines, used, problems = journal.read(path)
-            if problems:
-                raise ValueError(problems[0])
-            if lines and lines[0]["room"] != self.room:
-                raise ValueError("this folder is another room's")
-            if lines and lines[-1]["kind"] == "end":
-                raise ValueError("this room is closed")
-            torn = path.stat().st_size - used
         self._journal = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            # the kernel gives it back with the last breath of whoever held it, so no pid or age is to be judged
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_over(path, now)
+        except BaseException:
+            os.close(self._journal)
+            self._journal = -1
+            raise
+
+    def _take_over(self, path: Path, now: float) -> None:
+        lines, used, problems = journal.read(path)
+        if problems:
+            raise ValueError(problems[0])
+        if lines and lines[0]["room"] != self.room:
+            raise ValueError("this folder is another room's")
+        if lines and lines[-1]["kind"] == "end":
+            raise ValueError("this room is closed")
+        torn = path.stat().st_size - used
         if torn:
             os.ftruncate(self._journal, used)
         self._number = len(lines)

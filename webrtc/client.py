@@ -1,5 +1,5 @@
 """
-The office's side of a media worker: blocking calls over its Unix socket, from any thread.
+The office's side of media workers: blocking calls over a worker's Unix socket, from any thread.
 
 Every call opens a connection of its own, so calls never wait for one another and a restarted worker is found
 by the next call. Raises the classes of `webrtc.errors`; `Unreachable` is the only one worth trying again, and
@@ -7,6 +7,7 @@ every call but `send` and `snapshot` may be repeated safely.
 """
 
 import socket
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,12 @@ from webrtc import protocol
 from webrtc.errors import MediaError, Unreachable
 from webrtc.protocol import Limits, Seat
 
-__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Seat"]
+__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Rooms", "Seat"]
+
+QUICK_S = 2.0
+"""Whoever asks a worker how it does asks others too, and does not wait for one that hangs."""
+CLOSING_S = 120.0
+"""A room's whole recording is read again when it is closed."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,12 @@ class Picture:
     height: int
 
 
-class MediaClient:
-    """Blocking calls to the worker on `socket_path`; `timeout` in seconds for each call."""
+class Rooms(ABC):
+    """Every verb of a room, wherever it is held."""
 
-    def __init__(self, socket_path: str | Path, timeout: float = 10.0) -> None:
-        self.socket_path, self.timeout = str(socket_path), timeout
+    @abstractmethod
+    def call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
+        """One request's answer; `timeout` in seconds if not the usual one."""
 
     def open_room(
         self,
@@ -61,25 +68,25 @@ class MediaClient:
         Returns {"room", "resumed": bool, "next_segment": int}. Raises NoSpace, Busy, RoomClosed, RoomDiffers.
         """
         seats = tuple(seat if isinstance(seat, Seat) else Seat(**seat) for seat in legs)
-        return self._call(protocol.OpenRoom(room_id, key, seats, limits or Limits()))
+        return self.call(protocol.OpenRoom(room_id, key, seats, limits or Limits()))
 
     def offer(self, room_id: str, leg: str, sdp: str, type: str = "offer") -> Answer:  # noqa: A002
         """Answer a page's whole offer; an older connection of the leg is replaced.
 
         Raises BadOffer, OfferTooLarge, NoSuchRoom, NoSuchLeg, Busy.
         """
-        return Answer(**self._call(protocol.Offer(room_id, leg, sdp, type)))
+        return Answer(**self.call(protocol.Offer(room_id, leg, sdp, type)))
 
     def restart(self, room_id: str, leg: str, sdp: str) -> Answer:
         """Answer the page's offer to mend the connection that it has: same segment, other addresses.
 
         Raises NothingToRestart, SeatTaken, BadOffer, OfferTooLarge, NoSuchRoom, NoSuchLeg.
         """
-        return Answer(**self._call(protocol.Offer(room_id, leg, sdp, restart=True)))
+        return Answer(**self.call(protocol.Offer(room_id, leg, sdp, restart=True)))
 
     def send(self, room_id: str, leg: str | None, event: dict[str, Any]) -> int:
         """Send a live event to a leg, or to all; returns how many connections took it. Never queued."""
-        return int(self._call(protocol.Send(room_id, leg, event))["sent"])
+        return int(self.call(protocol.Send(room_id, leg, event))["sent"])
 
     def mark(self, room_id: str, phase: str) -> dict[str, Any]:
         """A phase begins now; durable before it returns.
@@ -87,34 +94,45 @@ class MediaClient:
         Returns {"at": UTC text, "seconds": media time since the room's first packet,
         "offsets": {segment: seconds into it}}. Raises NotRecorded.
         """
-        return self._call(protocol.Mark(room_id, phase))
+        return self.call(protocol.Mark(room_id, phase))
 
     def snapshot(self, room_id: str, leg: str) -> Picture:
         """A picture of the party now: a fresh key frame, decoded apart. Raises NotConnected, NoPicture."""
-        reply = self._call(protocol.Snapshot(room_id, leg))
+        reply = self.call(protocol.Snapshot(room_id, leg))
         return Picture(**{**reply, "jpeg": b64decode(reply["jpeg"])})
 
     def status(self, room_id: str) -> dict[str, Any]:
         """How the room does: legs, recorder, gaps; see `Room.status`."""
-        return self._call(protocol.Status(room_id))
+        return self.call(protocol.Status(room_id))
 
     def stop_recording(self, room_id: str, leg: str) -> dict[str, Any]:
         """Consent is withdrawn: the leg's segment ends with cause `consent`, and the leg is shut out."""
-        return self._call(protocol.StopRecording(room_id, leg))
+        return self.call(protocol.StopRecording(room_id, leg))
 
     def close_leg(self, room_id: str, leg: str) -> None:
         """End a leg's connection; fine if there is none."""
-        self._call(protocol.CloseLeg(room_id, leg))
+        self.call(protocol.CloseLeg(room_id, leg))
 
     def close_room(self, room_id: str) -> dict[str, Any]:
         """End the room for good; returns its manifest, verified from the files. Again: the same manifest."""
-        return self._call(protocol.CloseRoom(room_id), timeout=max(self.timeout, 120.0))
+        return self.call(protocol.CloseRoom(room_id), timeout=CLOSING_S)
+
+
+class MediaClient(Rooms):
+    """The worker on `socket_path`; `timeout` in seconds for each call."""
+
+    def __init__(self, socket_path: str | Path, timeout: float = 10.0) -> None:
+        self.socket_path, self.timeout = str(socket_path), timeout
 
     def health(self) -> dict[str, Any]:
-        """How the worker does: rooms, legs, half_open, lag_ms, recorder, free_bytes."""
-        return self._call(protocol.Health("worker"))
+        """How the worker does; see `webrtc.health`."""
+        return self.call(protocol.Health("worker"), QUICK_S)
 
-    def _call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
+    def drain(self, on: bool = True) -> None:
+        """Take no new room and end when the last one has closed; `on` false: go on as before."""
+        self.call(protocol.Drain("worker", on), QUICK_S)
+
+    def call(self, request: protocol.Request, timeout: float | None = None) -> dict[str, Any]:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
                 wire.settimeout(timeout or self.timeout)

@@ -14,18 +14,20 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from webrtc import peer, port, protocol
+from webrtc import health, peer, port, protocol
 from webrtc.archive import Writer
 from webrtc.connection import Connect
-from webrtc.errors import BadRequest, Busy, MediaError, NoSpace, NoSuchRoom, RoomDiffers
+from webrtc.errors import BadRequest, Busy, Draining, MediaError, NoSpace, NoSuchRoom, RoomDiffers
 from webrtc.protocol import (
     CloseLeg,
     CloseRoom,
+    Drain,
     Health,
     Mark,
     Offer,
@@ -49,11 +51,15 @@ TICK_S = 0.05
 class Engine:
     """Rooms by name. Every method runs on the loop."""
 
-    def __init__(self, recordings: Path, connect: Connect = peer.Peer) -> None:
-        self.recordings, self._connect = recordings, connect
+    def __init__(
+        self, recordings: Path, connect: Connect = peer.Peer, counts: Callable[[], dict[str, int]] = dict
+    ) -> None:
+        self.recordings, self._connect, self.counts = recordings, connect, counts
         self.rooms: dict[str, Room] = {}
-        self.lag = 0.0  # worst lateness of the clock lately, seconds
-        self._writer, self._sampler = Writer(), Sampler()
+        self.lag = health.Worst()
+        self.draining = False
+        self.drained = asyncio.Event()  # draining, and no room is left
+        self.writer, self._sampler = Writer(), Sampler()
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._offers = 0
 
@@ -63,7 +69,11 @@ class Engine:
             case OpenRoom():
                 return await self.open_room(request)
             case Health():
-                return self.health()
+                return health.of(self)
+            case Drain(on=on):
+                self.draining = on
+                self._end_if_drained()
+                return {"rooms": len(self.rooms)}
             case CloseRoom():
                 return await self._close_room(request.room)
         room = self.rooms.get(request.room)
@@ -96,32 +106,17 @@ class Engine:
                 if room.asked.key != asked.key or room.asked.legs != asked.legs:
                     raise RoomDiffers("the room is open with another key or other legs")
                 return {"room": asked.room, "resumed": False, "next_segment": room._next}
+            if self.draining:
+                raise Draining("the worker takes no new room: it ends soon")
             if len(self.rooms) >= MAX_ROOMS:
                 raise Busy("the worker has no place for another room")
             promised = sum(r.asked.limits.expected_bytes for r in self.rooms.values())
             if self.free_bytes() < 2 * asked.limits.expected_bytes + promised:
                 raise NoSpace("less free space than twice what the recording may need")
-            room = Room(asked, self.recordings / asked.room, self._writer, self._sampler, self._connect)
+            room = Room(asked, self.recordings / asked.room, self.writer, self._sampler, self._connect)
             resumed = await room.open()
             self.rooms[asked.room] = room
             return {"room": asked.room, "resumed": resumed, "next_segment": room._next}
-
-    def health(self) -> dict[str, Any]:
-        """How the worker does. `half_open` connections are answered and not yet connected."""
-        jobs, size = self._writer.backlog
-        lag, self.lag = self.lag, 0.0
-        return {
-            "rooms": len(self.rooms),
-            "legs": sum(len(r.legs) for r in self.rooms.values()),
-            "half_open": self._half_open(),
-            "lag_ms": round(lag * 1000, 1),
-            "recorder": {
-                "age": round(time.monotonic() - self._writer.beat, 3),
-                "queued": {"jobs": jobs, "bytes": size},
-            },
-            "free_bytes": self.free_bytes(),
-            "pid": os.getpid(),
-        }
 
     def free_bytes(self) -> int:
         """Bytes free where recordings go."""
@@ -135,7 +130,7 @@ class Engine:
             due = max(due + TICK_S, time.monotonic() - TICK_S)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             now = time.monotonic()
-            self.lag = max(self.lag, now - due)
+            self.lag.note(now - due, now)
             for room in list(self.rooms.values()):
                 try:
                     room.tick(now)
@@ -148,10 +143,10 @@ class Engine:
             with contextlib.suppress(Exception):
                 await room.abandon()
         await self._sampler.close()
-        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self.writer.stop)
 
     async def _offer(self, room: Room, leg: str, sdp: str, kind: str) -> dict[str, Any]:
-        if self._half_open() + self._offers >= MAX_HALF_OPEN:
+        if self.half_open() + self._offers >= MAX_HALF_OPEN:
             raise Busy("too many connections are just being made; try again in some seconds")
         self._offers += 1
         try:
@@ -159,8 +154,13 @@ class Engine:
         finally:
             self._offers -= 1
 
-    def _half_open(self) -> int:
+    def half_open(self) -> int:
+        """Connections that are answered and not yet connected."""
         return sum(len(room.joining) for room in self.rooms.values())
+
+    def _end_if_drained(self) -> None:
+        if self.draining and not self.rooms:
+            self.drained.set()
 
     async def _close_room(self, name: str) -> dict[str, Any]:
         async with self._opening.setdefault(name, asyncio.Lock()):
@@ -168,6 +168,7 @@ class Engine:
             if room is not None:
                 manifest = await room.close()
                 del self.rooms[name]
+                self._end_if_drained()
                 return manifest
         try:
             kept = await asyncio.to_thread((self.recordings / name / MANIFEST).read_bytes)
@@ -193,12 +194,12 @@ class Wire:
 
 
 async def serve(socket_path: Path | None, recordings: Path, wire: Wire, open_door_port: int | None = None) -> None:
-    """Run a worker until SIGTERM or SIGINT. Raises Unfit, and RuntimeError if the socket is in use."""
+    """Run a worker until SIGTERM, SIGINT, or until it has drained. Raises Unfit, and RuntimeError if the socket is in use."""
     recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
     stood: port.Port | None = None
     if wire.engine == "port":
         stood = port.stand(wire.host, wire.port, wire.public)
-        engine = Engine(recordings, stood.connect)
+        engine = Engine(recordings, stood.connect, lambda: stood.counts)
     else:
         peer.self_test()
         if wire.host:
@@ -220,8 +221,9 @@ async def serve(socket_path: Path | None, recordings: Path, wire: Wire, open_doo
     gc.set_threshold(20_000, 20, 20)
     log.info("media worker ready")
     print("media worker ready", flush=True)
+    ends = [asyncio.ensure_future(one.wait()) for one in (stop, engine.drained)]
     try:
-        await stop.wait()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for server in servers:
             server.close()

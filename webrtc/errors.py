@@ -59,6 +59,18 @@ class RoomDiffers(MediaError):
     code = "media.room-differs"
 
 
+class RoomTaken(MediaError):
+    """Another worker writes this room's recording."""
+
+    code = "media.room-taken"
+
+
+class Draining(MediaError):
+    """The worker ends when its last room closes, and takes no other."""
+
+    code = "media.draining"
+
+
 class Busy(MediaError):
     """The worker has as many rooms or half-open connections as it takes."""
 
@@ -113,6 +125,8 @@ KINDS: dict[str, type[MediaError]] = {
         NoSuchLeg,
         RoomClosed,
         RoomDiffers,
+        RoomTaken,
+        Draining,
         Busy,
         NoSpace,
         NotConnected,

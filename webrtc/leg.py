@@ -55,7 +55,7 @@ class Leg:
         self.outgoing: dict[str, Outgoing] = {}
         self.frames = Frames()
         self.rtt = 0.0
-        self.loss_down = 0.0
+        self.loss_up = self.loss_down = 0.0
         self.health: dict[str, Any] = {}
         self.heard = self.created  # last word over the data channel
         self.flooded = 0
@@ -136,6 +136,7 @@ class Leg:
             "heard_age": round(now - self.heard, 3),
             "packets": {k: s.count for k, s in self.incoming.items()},
             "lost": {k: s.given_up for k, s in self.incoming.items()},
+            "loss_up": round(self.loss_up, 4),
             "loss_down": round(self.loss_down, 4),
             "rtt": round(self.rtt, 4),
             "bitrate_cap": self._bitrate,
@@ -262,7 +263,8 @@ class Leg:
         if not reports:
             return
         other = self.room.facing(self)
-        loss = max([r.fraction / 256 for r in reports] + ([other.loss_down] if other else []))
+        self.loss_up = max(r.fraction for r in reports) / 256
+        loss = max(self.loss_up, other.loss_down if other else 0.0)
         # loss-based control as in Google congestion control, draft-ietf-rmcat-gcc-02, 6
         if loss > 0.1:
             self._bitrate = max(100_000, int(self._bitrate * (1 - 0.5 * loss)))

@@ -80,6 +80,11 @@ class Port:
         """A connection that waits for its offer."""
         return Link(self)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Since the start: datagrams of nobody's, datagrams that the kernel did not take, faults of ours."""
+        return {"strangers": self.strangers, "unsent": self.unsent, "faults": self.faults}
+
     async def close(self) -> None:
         """Every link, then the socket."""
         for link in list(self.links):

@@ -163,9 +163,17 @@ class Health(Request):
     do = "health"
 
 
+@dataclass(frozen=True)
+class Drain(Request):
+    """Take no new room and end when the last one has closed, or (`on` false) go on as before; `room` says nothing here."""
+
+    do = "drain"
+    on: bool = True
+
+
 REQUESTS: dict[str, type[Request]] = {
     kind.do: kind
-    for kind in (OpenRoom, Offer, Send, Mark, Snapshot, Status, StopRecording, CloseLeg, CloseRoom, Health)
+    for kind in (OpenRoom, Offer, Send, Mark, Snapshot, Status, StopRecording, CloseLeg, CloseRoom, Health, Drain)
 }
 
 

@@ -24,6 +24,7 @@ from webrtc.errors import (
     NothingToRestart,
     NotRecorded,
     RoomClosed,
+    RoomTaken,
     SeatTaken,
 )
 from webrtc.leg import CONNECT_S, Leg
@@ -57,7 +58,7 @@ class Room:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def open(self) -> bool:
-        """Ready the folder; true if an earlier worker's recording goes on. Raises RoomClosed, NotRecorded."""
+        """Ready the folder; true if an earlier worker's recording goes on. Raises RoomClosed, RoomTaken, NotRecorded."""
         resumed = (self.folder / journal.NAME).exists()
         now = time.time()
         try:
@@ -67,6 +68,8 @@ class Room:
                 await asyncio.to_thread(seal, self.folder, self.asked.key)
                 raise RoomClosed(str(error)) from error
             raise NotRecorded(f"the room's journal is damaged: {error}") from error
+        except BlockingIOError as error:
+            raise RoomTaken("another worker still writes this room's recording") from error
         except OSError as error:
             raise NotRecorded(f"the room's folder cannot be written: {error.strerror}") from error
         self._started, self._next = self._archive.started, self._archive.next_segment

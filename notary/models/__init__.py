@@ -47,6 +47,7 @@ from notary.models.interviews import (
     Snapshot,
     StepResult,
 )
+from notary.models.media import MediaRoom, MediaWorker
 from notary.models.people import (
     Applicant,
     Bank,
@@ -98,6 +99,8 @@ __all__ = [
     "Link",
     "LinkPurpose",
     "Login",
+    "MediaRoom",
+    "MediaWorker",
     "Message",
     "MessageState",
     "Moment",

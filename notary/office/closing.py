@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +22,14 @@ from notary.office.hearing import (
     last_complete,
     moment,
     newest,
+    open_room,
     turn,
 )
 from notary.office.needs import check
 from notary.office.step import advance, refuse_unmet
 from notary.parts import Parts
 from webrtc.client import MediaError
+from webrtc.errors import NoSuchRoom
 
 
 def shut(db: Session, parts: Parts, case: Case, reason: str, by: Actor, now: datetime) -> None:
@@ -64,6 +67,9 @@ def finish(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: dat
 
 def close_room(parts: Parts, at: Live) -> dict[str, Any]:
     try:
+        with suppress(NoSuchRoom):
+            return parts.media.close_room(at.room)
+        open_room(parts, at.case, at.interview)  # its worker has ended since, and nobody came back
         return parts.media.close_room(at.room)
     except MediaError as error:
         raise Unavailable(_("录像还没有收好，请过几秒再结束。")) from error

@@ -56,7 +56,7 @@ def open_interview(
         id=uuid4(), case_id=case.id, notary_id=case.notary_id, number=number, opened_at=now, identity_since=now,
         screen={"kind": "wait"},
     )  # fmt: skip
-    given = {Need.RECORDER} if _open_room(parts, case, interview) else set()
+    given = {Need.RECORDER} if open_room(parts, case, interview) else set()
     if waive_device.strip():
         given.add(Need.DEVICE)
     advance(
@@ -68,7 +68,7 @@ def open_interview(
     return interview
 
 
-def _open_room(parts: Parts, case: Case, interview: Interview) -> bool:
+def open_room(parts: Parts, case: Case, interview: Interview) -> bool:
     """Opens the media room, or finds it open; True when the recorder has its key and its space."""
     try:
         parts.media.open_room(str(interview.id), safe.data_key(parts, case), [Seat(leg=leg, role=leg) for leg in LEGS])
@@ -160,7 +160,7 @@ def offer(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, no
 
     Raises Unavailable, BadInput (an offer that is none), NotPossible (consent was withdrawn).
     """
-    _open_room(parts, at.case, at.interview)  # after a worker's end the room is opened again with its key
+    open_room(parts, at.case, at.interview)  # after a worker's end the room is opened again with its key
     try:
         answer = parts.media.offer(at.room, leg, sdp, "offer")
     except MediaError as error:

@@ -25,6 +25,7 @@ from notary.office import (
     hearing,
     identifying,
     minutes,
+    relaying,
     safe,
     showing,
     witnessing,
@@ -32,7 +33,7 @@ from notary.office import (
 from notary.office.hearing import NOTARY, Live
 from notary.portal import screens
 from notary.portal.doors import actor, only, parts
-from notary.portal.room import given, looked_after, read_offer, with_etag
+from notary.portal.room import given, looked_after, read_offer, told, with_etag
 from notary.rules import rules
 
 console = Blueprint("console", __name__, url_prefix="/desk/cases/<uuid:case_id>/interview")
@@ -101,7 +102,15 @@ def offer(case_id: UUID) -> AnyResponse:
     with parts().db.begin() as db:
         at = hearing.lead(db, mine(db, case_id, lock=True), actor(), paused=True)
         answer = verb(db, parts(), at, NOTARY, sdp, actor(), parts().clock())
-    return Response(json.dumps(answer), mimetype="application/json")
+    return told(answer)
+
+
+@console.get("/relay")
+@only(Role.NOTARY)
+def relay(case_id: UUID) -> AnyResponse:
+    with parts().db() as db:
+        at = hearing.live(db, mine(db, case_id))
+        return told(relaying.ice_servers(parts().settings, at, NOTARY, parts().clock()))
 
 
 @console.get("/state")

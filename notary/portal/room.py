@@ -20,7 +20,7 @@ from notary import words
 from notary.errors import BadInput, NotFound, NotPossible, Refusal
 from notary.lifecycle import Role, State
 from notary.models import Case, ConsentKind, Interview, Paper
-from notary.office import asking, breaking, consenting, doors, filing, hearing, showing, tickets, witnessing
+from notary.office import asking, breaking, consenting, doors, filing, hearing, relaying, showing, tickets, witnessing
 from notary.office.hearing import APPLICANT, Live
 from notary.portal import screens
 from notary.portal.doors import actor, address, only, parts
@@ -108,7 +108,7 @@ def act(case_id: UUID, do: Callable[[Session, Live], object], *, paused: bool = 
         db.commit()
         turn = at.interview.turn
     if request.accept_mimetypes.best == "application/json":
-        return Response(json.dumps({"turn": turn}), mimetype="application/json")
+        return told({"turn": turn})
     return redirect(url_for("room.page", case_id=case_id), 303)
 
 
@@ -159,7 +159,19 @@ def offer(case_id: UUID) -> AnyResponse:
     with parts().db.begin() as db:
         at = hearing.live(db, own(db, case_id, lock=True), lock=True)
         answer = verb(db, parts(), at, APPLICANT, sdp, actor(), parts().clock())
-    return Response(json.dumps(answer), mimetype="application/json")
+    return told(answer)
+
+
+@room.get("/relay")
+@only(Role.APPLICANT)
+def relay(case_id: UUID) -> AnyResponse:
+    with parts().db() as db:
+        at = hearing.live(db, own(db, case_id))
+        return told(relaying.ice_servers(parts().settings, at, APPLICANT, parts().clock()))
+
+
+def told(body: object) -> AnyResponse:
+    return Response(json.dumps(body), mimetype="application/json")
 
 
 @room.post("/chat")

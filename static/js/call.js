@@ -32,6 +32,7 @@ const KEPT = 25000; // a worker gives a connection up 30 s after its last check
 const GATHER = 2000;
 const CONNECT = 15000;
 const STATS = 2000;
+const RELAY = 3000;
 const DEVICES = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 }, facingMode: "user" },
@@ -57,14 +58,14 @@ export class Call extends EventTarget {
   /**
    * @param {string} url           where the offer is posted: {sdp, type} -> {sdp, type}
    * @param {string} csrf          value of the X-CSRFToken header
-   * @param {RTCIceServer[]} iceServers  none by default
+   * @param {string} relay         where fresh credentials for the office's relay are fetched, if it has one
    * @param {HTMLVideoElement} local     own picture, or null
    * @param {HTMLVideoElement} remote    far side, or null
    * @param {MediaStreamConstraints} devices
    */
-  constructor({ url, csrf, iceServers = [], local = null, remote = null, devices = DEVICES }) {
+  constructor({ url, csrf, relay = "", local = null, remote = null, devices = DEVICES }) {
     super();
-    Object.assign(this, { url, csrf, iceServers, local, remote, devices });
+    Object.assign(this, { url, csrf, relay, local, remote, devices });
     this.state = "idle";
     this.reason = "";
     this.onVisible = () => this.#visible();
@@ -155,11 +156,13 @@ export class Call extends EventTarget {
   }
 
   async #connect() {
-    this.#turn += 1;
+    const turn = ++this.#turn;
     clearTimeout(this.#retry);
     this.#drop();
     this.#set(this.#tries ? "interrupted" : "connecting");
-    const pc = (this.#pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" }));
+    const iceServers = await this.#relays();
+    if (turn !== this.#turn) return;
+    const pc = (this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
     const mine = () => pc === this.#pc;
     this.#answered = performance.now();
     this.#before = null;
@@ -226,6 +229,9 @@ export class Call extends EventTarget {
     if (this.#broken && performance.now() - this.#broken > KEPT) return this.#again("timeout");
     if (this.#broken) later(MEND);
     try {
+      const iceServers = await this.#relays();
+      if (!mine()) return;
+      pc.setConfiguration({ iceServers, bundlePolicy: "max-bundle" });
       await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
       await gathered(pc);
       if (!mine()) return;
@@ -254,6 +260,13 @@ export class Call extends EventTarget {
   #moved() {
     if (!this.#pc || !navigator.onLine) return;
     if (this.#broken || this.state === "live") this.#restart(this.#pc);
+  }
+
+  /** They hold for minutes, so every connection asks anew; without an answer the direct way is tried. */
+  async #relays() {
+    if (!this.relay) return [];
+    const asked = { credentials: "same-origin", headers: { Accept: "application/json" }, signal: AbortSignal.timeout(RELAY) };
+    return fetch(this.relay, asked).then((reply) => (reply.ok ? reply.json() : []), () => []).catch(() => []);
   }
 
   /** Try again, at once the first time, then after 1, 2, 4, 8, 8 … s; the page stays where it is. */

@@ -25,7 +25,7 @@ function words(first, more = "", again = false) {
 
 function begin() {
   call?.stop();
-  call = new Call({ url: main.dataset.offer, csrf: csrf(), local: $("near"), remote: $("far") });
+  call = new Call({ url: main.dataset.offer, relay: main.dataset.relay, csrf: csrf(), local: $("near"), remote: $("far") });
   call.addEventListener("state", ({ detail }) => shown(detail.state));
   call.addEventListener("event", ({ detail }) => detail.event === "turn" && poll.now());
   call.addEventListener("health", ({ detail }) => network(detail));

@@ -30,6 +30,7 @@ from notary.app import create_app  # noqa: E402
 from notary.database import JOBS_SCHEMA, engine_of, libpq, sessions_of  # noqa: E402
 from notary.demo.passkey import SoftPasskey  # noqa: E402
 from notary.lifecycle import Role  # noqa: E402
+from notary.media import Workers  # noqa: E402
 from notary.messenger import OutboxMessenger  # noqa: E402
 from notary.models import Bank, Case, Message, Office, Person  # noqa: E402
 from notary.office import asking, booking, doors, staff  # noqa: E402
@@ -39,7 +40,6 @@ from notary.settings import Settings  # noqa: E402
 from signing import keys as signing_keys  # noqa: E402
 from storage.local import Store  # noqa: E402
 from tests.conftest import NOON  # noqa: E402
-from webrtc.client import MediaClient  # noqa: E402
 
 STROKES = [[[20 + n * 9, 60 + (n % 5) * 12, n * 16] for n in range(40)]]
 ABROAD = {
@@ -117,7 +117,8 @@ class World:
         engine = engine_of(self.settings.database_url)
         self.parts = Parts(
             settings=self.settings, engine=engine, db=sessions_of(engine), messenger=OutboxMessenger(),
-            store=Store(self.settings.under("store")), media=MediaClient(home / "media.sock", timeout=15),
+            store=Store(self.settings.under("store")),
+            media=Workers([home / "media.sock"], sessions_of(engine), self.clock, timeout=15),
             seal=SealClient(home / "seal" / "seal.sock"), clock=self.clock,
         )  # fmt: skip
         self.seal_process = None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def test_every_setting_has_its_words_beside_it_and_in_the_docs():
     [
         ("PORT", "0"), ("PORT", "eight"), ("PORT", "70000"), ("ENV", "prod"), ("BASE_URL", "notary.example"),
         ("BASE_URL", "http://x/path"), ("WEB_WORKERS", "-1"), ("MESSENGER", "pigeon"), ("STORAGE_KEY", "abc"),
+        ("MEDIA_WORKERS", "0"), ("TURN_URLS", "turn:relay.example"), ("TURN_URLS", "https://relay.example"),
+        ("TURN_SECRET", "short"), ("METRICS_TOKEN", "guessed"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_with_the_variables_name(tmp_path, name, value):
@@ -62,6 +65,15 @@ def test_a_secret_comes_from_a_file_and_never_from_two_places(tmp_path):
     assert "s" * 40 == settings.secret_key
     with pytest.raises(BadSetting, match="twice"):
         Settings.from_env({"HOME_DIR": str(tmp_path), "SECRET_KEY_FILE": str(kept), "SECRET_KEY": "x"})
+
+
+def test_there_is_a_media_worker_a_core_and_the_last_ones_port_is_a_port(tmp_path):
+    assert len(os.sched_getaffinity(0)) == Settings.from_env({"HOME_DIR": str(tmp_path)}).media_workers
+
+    given = {"HOME_DIR": str(tmp_path), "MEDIA_WORKERS": "4", "MEDIA_PORT": "65532"}
+    assert 4 == len(Settings.from_env(given).media_sockets)
+    with pytest.raises(BadSetting, match="MEDIA_PORT"):
+        Settings.from_env({**given, "MEDIA_PORT": "65533"})
 
 
 @pytest.mark.req("K04")

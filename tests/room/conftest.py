@@ -21,6 +21,7 @@ from notary.app import create_app
 from notary.demo.papers import ASSESSMENT
 from notary.ledger import Actor
 from notary.lifecycle import Role
+from notary.media import Workers
 from notary.models import Applicant, Case, DeviceCheck, Message, Office, Person
 from notary.models import Party as Applying
 from notary.office import assessing, doors, safe
@@ -36,7 +37,6 @@ from signing.stamp import LocalStamper
 from signing.status import LocalStatus
 from signing.tsa import StampUnit
 from tests.conftest import NOON
-from webrtc.client import MediaClient
 
 FILED = {
     "territory": "domicile", "use": "交银行", "subject": "婚姻状况",
@@ -102,7 +102,7 @@ def office(parts, worker, seal):
     from dataclasses import replace
 
     room_pages._watched.clear()
-    media = MediaClient(worker.socket, timeout=15)
+    media = Workers([worker.socket], parts.db, parts.clock, timeout=15)
     made: Parts = replace(parts, media=media, seal=seal)
     return made
 

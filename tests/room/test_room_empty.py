@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from notary.media import Workers
 from notary.models import Case, Event, Interview, Message, Moment, Ticket
 from notary.office import breaking, closing
 from notary.rules import rules
-from webrtc.client import MediaClient
 
 LIMIT = rules().profile.call.end_interrupted_s
 
@@ -87,7 +87,8 @@ def test_a_room_that_nobody_ever_came_to_is_ended_too(interview):
 def media_away(interview):
     """The media worker does not answer, as after its end."""
     there = interview.parts
-    interview.parts = replace(there, media=MediaClient(there.settings.under("run", "nobody.sock"), timeout=1))
+    nobody = Workers([there.settings.under("run", "nobody.sock")], there.db, there.clock, timeout=1)
+    interview.parts = replace(there, media=nobody)
     yield
     interview.parts = there
 

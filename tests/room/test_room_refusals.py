@@ -190,7 +190,7 @@ def test_a_bad_offer_is_refused_in_words(interview, sdp, status):
     interview.notary.does("open")
     for seat in (interview.applicant, interview.notary):
         seat.refused(status, "offer", sdp=sdp, type="offer")
-    assert interview.parts.media.health()["half_open"] == 0
+    assert interview.parts.media.each[1].health()["half_open"] == 0
 
 
 @pytest.mark.req("C07")

@@ -9,12 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from webrtc_pages import Office, Ways, chromium, far_colour, longest_freeze, sees_the_other, segments
+from webrtc_pages import COLOURS, Office, Ways, chromium, far_colour, longest_freeze, sees_the_other, segments
 
 from webrtc.__main__ import export
 
 pytestmark = pytest.mark.browser
-COLOURS = {"applicant": "red", "notary": "blue"}
 
 
 @pytest.fixture

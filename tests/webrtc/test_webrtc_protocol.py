@@ -39,6 +39,7 @@ REQUESTS = [
     protocol.CloseLeg("room-1", "applicant"),
     protocol.CloseRoom("room-1"),
     protocol.Health("worker"),
+    protocol.Drain("worker", on=False),
 ]
 
 

@@ -25,12 +25,13 @@ FLAGS = [
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
 ]
+COLOURS = {"applicant": "red", "notary": "blue"}
 PAGE = b"""<!doctype html><meta charset=utf-8><title>call</title>
 <video id=local></video><video id=remote></video><script src=/camera.js></script><script type=module src=/page.js></script>"""
 GLUE = b"""
 import { Call } from "/js/call.js";
 const q = new URLSearchParams(location.search);
-const call = new Call({ url: "/offer/" + q.get("leg"), csrf: "token", local: document.querySelector("#local"),
+const call = new Call({ url: "/offer/" + q.get("leg"), csrf: "token", relay: q.get("relay"), local: document.querySelector("#local"),
   remote: document.querySelector("#remote") });
 window.call = call;
 window.told = [];
@@ -46,6 +47,7 @@ class Office:
     def __init__(self, worker, key, room):
         office = self
         self.reopened = 0
+        self.relays = []  # what a page is told of them
         self.lead = lambda leg, answer: answer
 
         class Desk(BaseHTTPRequestHandler):
@@ -54,6 +56,8 @@ class Office:
                 script = re.fullmatch(r"/js/([a-z-]+\.js)", path)
                 if script:
                     return self.reply(200, (SCRIPTS / script[1]).read_bytes(), "text/javascript")
+                if path == "/relay":
+                    return self.reply(200, json.dumps(office.relays).encode())
                 if path == "/camera.js":
                     drawn = "colour=" in self.headers.get("Referer", "")
                     body = (HERE / "camera.js").read_bytes() if drawn else b""

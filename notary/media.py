@@ -1,0 +1,169 @@
+"""
+The media workers as one: every room at the worker that it is pinned to.
+
+Pins are transactions of their own, committed before a worker is asked: a case's transaction that fails afterwards
+leaves a pin that `office/draining.py` clears away, never a room that nobody knows. Two workers cannot write one
+recording whatever stands here: the journal's lock is theirs (`webrtc/archive.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, sessionmaker
+
+from notary.database import fresh
+from notary.models import MediaRoom, MediaWorker
+from webrtc.client import MediaClient, Rooms
+from webrtc.errors import Busy, MediaError, NoSuchRoom, Unreachable
+from webrtc.protocol import CloseRoom, OpenRoom, Request
+
+AWAY_S = 10.0
+"""Seconds without an answer from which a worker's rooms may open at another: its supervisor has had time to start it."""
+KNOWN_AT_MOST = 2000
+
+
+class Workers(Rooms):
+    """`sockets`: the workers' in the order of their numbers, which begin with 1. `db`: connections for pins alone."""
+
+    def __init__(
+        self, sockets: Sequence[Path], db: sessionmaker[Session], clock: Callable[[], datetime], timeout: float = 10.0
+    ) -> None:
+        self.each = {number: MediaClient(path, timeout) for number, path in enumerate(sockets, 1)}
+        self._db, self._clock = db, clock
+        self._known: dict[UUID, int] = {}
+        self._silent: dict[int, float] = {}  # since when a worker has not answered this process
+
+    def call(self, request: Request, timeout: float | None = None) -> dict[str, Any]:
+        """The answer of the worker that the room is pinned to. Raises NoSuchRoom where it is pinned to none."""
+        try:
+            room = UUID(request.room)
+        except ValueError:
+            raise NoSuchRoom("no room of the office has such a name") from None
+        if isinstance(request, OpenRoom):
+            return self._open(room, request)
+        number = self._known.get(room) or self._pinned(room)
+        try:
+            answer = self._ask(number, request, timeout)
+        except (NoSuchRoom, Unreachable):
+            moved = self._pinned(room)
+            if moved == number:
+                raise
+            answer = self._ask(moved, request, timeout)
+        if isinstance(request, CloseRoom):
+            self.forget(room)
+        return answer
+
+    def forget(self, room: UUID) -> None:
+        """The room is closed and takes no place any more."""
+        self._known.pop(room, None)
+        with self._db.begin() as db:
+            db.execute(
+                sa.update(MediaRoom)
+                .where(MediaRoom.room == room, MediaRoom.closed_at.is_(None))
+                .values(closed_at=self._clock())
+            )
+
+    def locked(self, db: Session) -> list[MediaWorker]:
+        """Every worker's row by number, locked until `db`'s transaction ends: no room is pinned meanwhile."""
+        db.execute(
+            insert(MediaWorker)
+            .values([{"number": number, "draining_by": ""} for number in self.each])
+            .on_conflict_do_nothing()
+        )
+        return list(db.scalars(fresh(sa.select(MediaWorker).order_by(MediaWorker.number))))
+
+    # where a room is
+
+    def _pinned(self, room: UUID) -> int:
+        with self._db() as db:
+            number = db.scalar(sa.select(MediaRoom.worker).where(MediaRoom.room == room))
+        if number is None:
+            raise NoSuchRoom("the room is not open at any worker")
+        return self._note(room, number)
+
+    def _note(self, room: UUID, number: int) -> int:
+        if len(self._known) > KNOWN_AT_MOST:
+            self._known.clear()
+        self._known[room] = number
+        return number
+
+    def _open(self, room: UUID, request: OpenRoom) -> dict[str, Any]:
+        number = self._pin(room)
+        try:
+            return self._ask(number, request)
+        except Unreachable:
+            if not self._away(number):
+                raise
+            return self._move(room, request)
+
+    def _pin(self, room: UUID) -> int:
+        """The worker of a room, chosen now if it has none: the fewest rooms, not draining. Raises Busy."""
+        with self._db.begin() as db:
+            number = db.scalar(sa.select(MediaRoom.worker).where(MediaRoom.room == room))
+            if number is None:
+                workers = self.locked(db)
+                number = db.scalar(sa.select(MediaRoom.worker).where(MediaRoom.room == room))  # while we waited
+            if number is None:
+                number = self._least(db, workers)
+                db.add(MediaRoom(room=room, worker=number, pinned_at=self._clock()))
+        return self._note(room, number)
+
+    def _least(self, db: Session, workers: list[MediaWorker]) -> int:
+        held = rooms_held(db)
+        free = [one.number for one in workers if one.number in self.each and one.draining_since is None]
+        if not free:
+            raise Busy("every media worker drains")
+        return min(free, key=lambda number: (number in self._silent, held.get(number, 0), number))
+
+    def _move(self, room: UUID, request: OpenRoom) -> dict[str, Any]:
+        """Opens the room at another worker, and pins it there if that one has its recording.
+
+        A worker that is not dead but stands still has the journal's lock, and the room stays with it. Raises RoomTaken.
+        """
+        with self._db.begin() as db:
+            pin = db.scalar(fresh(sa.select(MediaRoom).where(MediaRoom.room == room)))
+            if pin is None:
+                raise NoSuchRoom("the room is not open at any worker")
+            if self._away(pin.worker):
+                others = list(db.scalars(sa.select(MediaWorker).where(MediaWorker.number != pin.worker)))
+                chosen = self._least(db, others)
+            else:
+                chosen = pin.worker  # somebody else has moved it meanwhile
+            answer = self._ask(chosen, request)
+            pin.worker = chosen
+        self._note(room, chosen)
+        return answer
+
+    # asking one of them
+
+    def _ask(self, number: int, request: Request, timeout: float | None = None) -> dict[str, Any]:
+        if number not in self.each:
+            raise Unreachable(f"there is no media worker {number} any more")
+        try:
+            answer = self.each[number].call(request, timeout)
+        except Unreachable:
+            self._silent.setdefault(number, time.monotonic())
+            raise
+        except MediaError:
+            self._silent.pop(number, None)
+            raise
+        self._silent.pop(number, None)
+        return answer
+
+    def _away(self, number: int) -> bool:
+        since = self._silent.get(number)
+        return number not in self.each or (since is not None and time.monotonic() - since >= AWAY_S)
+
+
+def rooms_held(db: Session) -> dict[int, int]:
+    """How many open rooms are pinned to each worker that has any."""
+    query = sa.select(MediaRoom.worker, sa.func.count()).where(MediaRoom.closed_at.is_(None)).group_by(MediaRoom.worker)
+    return dict(db.execute(query).tuples().all())
