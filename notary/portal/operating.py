@@ -37,12 +37,12 @@ def figures_of(worker: office.WorkerSeen) -> list[tuple[str, str, str]]:
     if not said:
         return []
     return [
-        ("rooms", _("视频"), _("%(n)d 场，%(p)d 方连着", n=said["rooms"], p=said["legs"])),
+        ("rooms", _("现在开着"), _("%(n)d 场，%(p)d 方连着", n=said["rooms"], p=said["legs"])),
         ("frozen", _("画面或声音停住的"), _("%(n)d 方", n=said["frozen"])),
         ("loss-up", _("上行丢包"), _spread(said["loss_up"], "{:.1%}")),
         ("loss-down", _("下行丢包"), _spread(said["loss_down"], "{:.1%}")),
         ("delay", _("来回"), _spread(said["rtt_ms"], "{:.0f} ms")),
-        ("lag", _("处理迟了"), f"{said['lag_ms']:.0f} ms"),
+        ("lag", _("收发迟了"), f"{said['lag_ms']:.0f} ms"),
         ("recorder", _("等着写盘"), f"{said['recorder']['queued']['bytes'] / 2**20:.1f} MB"),
         ("descriptors", _("打开的文件和连接"), f"{said['descriptors']['open']} / {said['descriptors']['limit']}"),
         ("disk", _("磁盘还剩"), f"{said['free_bytes'] / 2**30:.1f} GB"),
