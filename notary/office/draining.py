@@ -15,6 +15,7 @@ from notary.errors import NotFound
 from notary.ledger import SYSTEM, Actor
 from notary.media import rooms_held
 from notary.models import Interview, MediaRoom, MediaWorker
+from notary.office.operating import DRAINED, workers
 from notary.parts import Parts, parts_from
 from notary.settings import Settings
 from webrtc.client import MediaError
@@ -109,28 +110,11 @@ def main(settings: Settings, number: int | None, *, wait: bool, back: bool) -> i
             print(f"drain: there is no media worker {number}; there are {len(parts.media.each)}", file=sys.stderr)
             return 64
     while True:
-        rows = _states(parts)
-        waits = wait and not back and number is not None and rows[number][1]
-        if not waits:
+        with parts.db() as db:
+            seen = workers(db, parts)
+        if not wait or back or number is None or seen[number - 1].state == DRAINED:
             break
         time.sleep(1)
-    for one, (words, _up) in rows.items():
-        print(f"media worker {one}: {words}")
+    for one in seen:
+        print(f"media worker {one.number}: {one.state}, {one.rooms} rooms")
     return 0
-
-
-def _states(parts: Parts) -> dict[int, tuple[str, bool]]:
-    """In words, and whether it answers."""
-    with parts.db.begin() as db:
-        held = rooms_held(db)
-        draining = {one.number: one.draining_since for one in parts.media.locked(db)}
-    found = {}
-    for number, client in parts.media.each.items():
-        try:
-            client.health()
-            up = True
-        except MediaError:
-            up = False
-        words = "draining" if draining[number] and up else "drained" if draining[number] else "up" if up else "away"
-        found[number] = (f"{words}, {held.get(number, 0)} rooms", up)
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,32 +24,34 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Audience:
-    """The roles that may call a route; `public` lets everybody in, logged in or not."""
+    """The roles that may call a route; `public` lets everybody in, logged in or not, `probe` who shows METRICS_TOKEN."""
 
     roles: frozenset[Role]
     public: bool = False
+    probe: bool = False
 
 
 PUBLIC = Audience(frozenset(), public=True)
+PROBE = Audience(frozenset(), probe=True)
 
 
 def only(*who: Role | Audience | frozenset[Role]) -> Callable[[View], View]:
     """Names a route's audience: `@only(Role.NOTARY)`, `@only(STAFF)`, `@only(PUBLIC)`."""
     roles: set[Role] = set()
-    public = False
+    public = probe = False
     for one in who:
         if isinstance(one, Audience):
-            public = public or one.public
+            public, probe = public or one.public, probe or one.probe
             roles |= one.roles
         elif isinstance(one, frozenset):
             roles |= one
         else:
             roles.add(one)
-    if not roles and not public:
+    if not roles and not public and not probe:
         raise RuntimeError("a route for nobody")
 
     def mark(view: View) -> View:
-        view.audience = Audience(frozenset(roles), public)  # type: ignore[attr-defined]
+        view.audience = Audience(frozenset(roles), public, probe)  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -180,7 +183,7 @@ def guard(app: Flask) -> None:
         audience = audience_of(app, request.endpoint)
         if audience is None:
             raise NotAllowed
-        if audience.public:
+        if audience.public or (audience.probe and _is_probe()):
             return None
         who = visitor().actor
         if who is None:
@@ -191,6 +194,21 @@ def guard(app: Flask) -> None:
         if who.role not in audience.roles:
             raise NotAllowed
         return None
+
+
+def _is_probe() -> bool:
+    """Whether a program shows METRICS_TOKEN. Raises LoginNeeded for another one, TooMany for many of them."""
+    shown = request.authorization
+    if shown is None or shown.type != "bearer":
+        return False
+    token = parts().settings.metrics_token
+    if token and hmac.compare_digest((shown.token or "").encode(), token.encode()):
+        return True
+    with parts().db() as db:
+        limits.refuse_if_spent(db, "key", address(), parts().clock())
+        limits.count(db, "key", address(), parts().clock())
+        db.commit()
+    raise LoginNeeded
 
 
 def own_path(target: str | None, fallback: str) -> str:

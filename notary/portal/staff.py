@@ -299,6 +299,8 @@ def rooms_for(role: Role) -> list[tuple[str, str, str]]:
         rooms.append((url_for("tickets.every"), _("电话单"), _("谁要我们打电话，谁打来了")))
     if role == Role.ADMIN:
         rooms.append((url_for("banks.every"), _("银行"), _("名单、接口密钥、通知地址")))
+    if role in (Role.ADMIN, Role.OPERATOR):
+        rooms.append((url_for("operating.page"), _("视频服务"), _("几场视频、网络和磁盘怎样")))
     rooms.append((url_for("staff.passkeys"), _("通行密钥"), _("登记指纹、面容或安全钥匙")))
     if role in (Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.NOTARY):
         rooms.append((url_for("staff.list_people"), _("人员"), _("谁在岗、第二步丢了怎么恢复")))

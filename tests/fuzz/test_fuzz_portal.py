@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -67,7 +67,12 @@ def signed_example():
 
 
 class Media:
-    """A media worker that is content with everything."""
+    """Media workers that are content with everything."""
+
+    each = MappingProxyType({})
+
+    def locked(self, *_a):
+        return []
 
     def open_room(self, *_a, **_k):
         return {"room": "r", "resumed": False}

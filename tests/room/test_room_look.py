@@ -84,6 +84,7 @@ def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, int
     sides.applicant("before", "wait")
     one.start()
     sides.both("open", "wait")
+    looking.at("interview-media-desk", "/desk/media", one.colleagues["guanli"].http)
     one.notary.does("chat", text="您好，我是公证员陈静。听得见吗？")
     one.applicant.does("chat", text="听得见。")
     for kind in ("recording", "face"):

@@ -16,7 +16,7 @@ from notary.errors import NotFound
 from notary.ledger import Actor
 from notary.lifecycle import Role
 from notary.media import Workers, rooms_held
-from notary.models import Case, MediaRoom
+from notary.models import Case, MediaRoom, Office, Person
 from notary.office import closing, draining, hearing
 from storage import vault
 from webrtc.errors import Busy, NoSuchRoom, RoomTaken, Unreachable
@@ -247,3 +247,31 @@ def test_an_interview_whose_worker_ended_and_to_which_nobody_came_back_is_closed
         assert {one["end"] for one in manifest["segments"]} == {"worker"}
         assert closing.close_room(interview.parts, at) == manifest
         assert rooms_held(db) == {}
+
+
+def test_the_desk_sees_each_interview_its_worker_and_how_both_sides_do(interview):
+    admin = interview.colleagues["guanli"]
+    interview.start()
+
+    page = admin.http.get("/desk/media").text
+    assert "2026-远-000001" in page
+    assert page.count("毫秒</td>") == 2
+    assert "在写" in page
+    interview.run(interview.parties.pop().leave())
+    interview.until(lambda: not interview.running("notary"))
+    assert "没有连上" in admin.http.get("/desk/media").text
+    assert "样本甲" not in page
+
+
+def test_another_offices_interviews_are_not_there(interview):
+    interview.start()
+    with interview.parts.db.begin() as db:
+        other = Office(name="另一处", name_en="Another", word="另", address="", phone="")
+        db.add(other)
+        db.flush()
+        db.execute(sa.update(Person).where(Person.login == "guanli").values(office_id=other.id))
+
+    page = interview.colleagues["guanli"].http.get("/desk/media").text
+
+    assert 'data-worker="1"' in page
+    assert "2026-远-000001" not in page
