@@ -2,14 +2,14 @@
 An offer read, and the one answer that we give: VP8 and Opus on one port, ICE-lite, DTLS server. PURE.
 
 What is offered beyond that is left out of the answer, which is how SDP refuses (RFC 3264 6): simulcast and
-other encodings (RFC 8853), retransmission streams, header extensions, transport-wide feedback, H.264. A
-browser that offers no VP8 gets BadOffer; RFC 7742 5 requires every one to have it.
+other encodings (RFC 8853), retransmission streams, header extensions but the transport-wide number of pictures,
+H.264. A browser that offers no VP8 gets BadOffer; RFC 7742 5 requires every one to have it.
 """
 
 import re
 from dataclasses import dataclass, field
 
-from webrtc import sdp
+from webrtc import arrivals, sdp
 from webrtc.errors import BadOffer
 
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}")  # RFC 8866 9
@@ -21,7 +21,11 @@ FINGERPRINT = re.compile(r"sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", re.IGNORE
 ORIGIN = re.compile(r"o=(\S{1,64} \d{1,20}) \d{1,20} IN IP[46] \S{1,64}")  # RFC 8866 5.2
 WANTED = {"audio": "opus/48000/2", "video": "VP8/90000"}
 PROTOCOLS = {"audio": "UDP/TLS/RTP/SAVPF", "video": "UDP/TLS/RTP/SAVPF", "application": "UDP/DTLS/SCTP"}
-FEEDBACK = {"audio": (), "video": ("nack", "nack pli", "ccm fir", "goog-remb")}  # RFC 4585 4.2, RFC 5104 7.1
+FEEDBACK = {
+    "audio": (),
+    "video": ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
+}  # RFC 4585 4.2, RFC 5104 7.1
+EXTENSION = re.compile(r"a=extmap:(\d{1,2})(?:/\w+)? (\S+)")  # RFC 8285 8
 FACING = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 MAX_MESSAGE = 65536
 CNAME = "yuanzheng"
@@ -36,6 +40,7 @@ class Section:
     direction: str = "sendrecv"
     pt: int = 0
     feedback: list[str] = field(default_factory=list)
+    numbered: int = 0  # id of the extension with the transport-wide number; 0: there is none
     sctp_port: int = 0
     max_message: int = 0
 
@@ -117,6 +122,8 @@ def write(offer: Offer, ours: Ours) -> str:
             if kind == "audio":
                 lines += [f"a=fmtp:{pt} minptime=10;useinbandfec=1"]  # RFC 7587 7
             lines += [f"a=rtcp-fb:{pt} {said}" for said in FEEDBACK[kind] if said in section.feedback]
+            if section.numbered:
+                lines += [f"a=extmap:{section.numbered} {arrivals.URI}"]
             lines += [f"a=msid:far far-{kind}", f"a=ssrc:{ours.ssrcs[kind]} cname:{CNAME}"]
         lines += [f"a=ice-ufrag:{ours.ufrag}", f"a=ice-pwd:{ours.password}"]
         lines += [f"a=fingerprint:sha-256 {ours.fingerprint}", "a=setup:passive"]
@@ -155,6 +162,12 @@ def _section(lines: list[str]) -> Section:
     for line in lines:
         if line.startswith((f"a=rtcp-fb:{found.pt} ", "a=rtcp-fb:* ")):
             found.feedback.append(line.split(" ", 1)[1].strip())
+        elif (extension := EXTENSION.fullmatch(line)) and extension[2] == arrivals.URI and 0 < int(extension[1]) < 15:
+            found.numbered = int(extension[1])
+    if kind != "video" or "transport-cc" not in found.feedback:
+        found.numbered = 0
+    if not found.numbered and "transport-cc" in found.feedback:
+        found.feedback.remove("transport-cc")  # without the numbers there is nothing to tell
     return found
 
 

@@ -46,6 +46,11 @@ class Connection(Protocol):
         """(payload type, SSRC) of what we send of this kind, as the answer says."""
         ...
 
+    @property
+    def numbered(self) -> int:
+        """Id of the header extension with the transport-wide number of pictures' packets; 0: none is expected."""
+        ...
+
     def fingerprint(self) -> str:
         """The SHA-256 fingerprint of the browser's DTLS certificate in its offer, or empty."""
         ...

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from webrtc import packets
+from webrtc import arrivals, packets
+from webrtc.arrivals import Arrivals
 from webrtc.connection import Connection
 from webrtc.errors import NoPicture
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
@@ -60,6 +61,8 @@ class Leg:
         self.heard = self.created  # last word over the data channel
         self.flooded = 0
         self._by_pt: dict[int, Incoming] = {}
+        self._arrivals: Arrivals | None = None
+        self._numbered = 0
         self._max_bitrate = self._bitrate = max_bitrate
         self._remb: int | None = None
         self._tokens, self._filled = float(MAX_PPS), self.created
@@ -77,6 +80,8 @@ class Leg:
             pt, ssrc = self.peer.outgoing(kind)
             self._by_pt[pt] = self.incoming[kind]
             self.outgoing[kind] = Outgoing(kind, pt, ssrc)
+        self._numbered = self.peer.numbered
+        self._arrivals = Arrivals() if self._numbered else None
 
     def send(self, event: dict[str, Any]) -> bool:
         """A live event to the page; false if it cannot take one now."""
@@ -105,6 +110,9 @@ class Leg:
                 self.peer.send_rtcp(packets.build_nack(self._ssrc, stream.ssrc or 0, lost))
             self._record(stream, None, now)
         self.segment.flush(now)
+        source = self.incoming["video"].ssrc
+        if self._arrivals is not None and (told := self._arrivals.message(self._ssrc, source or 0, now)):
+            self.peer.send_rtcp(told)
         if self._waiting_for_key or now - self._key_asked >= KEY_EVERY_S:
             self.ask_key(now)
         if now - self._second >= 1.0:
@@ -164,6 +172,10 @@ class Leg:
         stream = self._by_pt.get(rtp.pt) if rtp else None
         if rtp is None or stream is None or self.over or stream.ssrc not in (None, rtp.ssrc):
             return
+        if self._arrivals is not None and stream.kind == "video":
+            seen = arrivals.number(data, self._numbered)
+            if seen is not None:
+                self._arrivals.note(seen, now)
         try:
             self._forward(stream, rtp, now)
         except Exception:
@@ -264,7 +276,9 @@ class Leg:
             return
         other = self.room.facing(self)
         self.loss_up = max(r.fraction for r in reports) / 256
-        loss = max(self.loss_up, other.loss_down if other else 0.0)
+        # with transport-wide feedback the browser itself reckons what its own way carries
+        up = 0.0 if self._arrivals is not None else self.loss_up
+        loss = max(up, other.loss_down if other else 0.0)
         # loss-based control as in Google congestion control, draft-ietf-rmcat-gcc-02, 6
         if loss > 0.1:
             self._bitrate = max(100_000, int(self._bitrate * (1 - 0.5 * loss)))

@@ -93,6 +93,12 @@ class Link:
         assert section is not None
         return section.pt, self._ours.ssrcs[kind]
 
+    @property
+    def numbered(self) -> int:
+        """As the answer says."""
+        section = self._offer.section("video") if self._offer else None
+        return section.numbered if section else 0
+
     def fingerprint(self) -> str:
         """Of the browser's certificate, as its offer says; no packet is heard under another."""
         return self._offer.fingerprint if self._offer else ""

@@ -79,6 +79,7 @@ class Peer:
     """One connection with a browser: signalling in, decrypted packets out, packets back."""
 
     restarts = False
+    numbered = 0
 
     def __init__(self) -> None:
         # an empty list matters: without one aiortc asks a public STUN server

@@ -23,7 +23,7 @@ from signing import facts as facts_room
 from signing.verdict import Refused
 from signing.verify import Trust, examine, verify
 from storage import BadBox, vault
-from webrtc import journal, packets, peer, protocol, sdp
+from webrtc import arrivals, journal, packets, peer, protocol, sdp
 from webrtc.errors import MediaError
 from webrtc.streams import Frames, Incoming, Outgoing
 
@@ -47,7 +47,8 @@ def rtp_samples():
     extended = (
         b"\xb0\x60\x00\x05\x00\x00\x00\x01\x00\x00\x00\x07\xbe\xde\x00\x01\x10\x01\x02\x03" + vp8 + b"\x00\x00\x03"
     )
-    return [*plain, extended]
+    numbered = b"\x90\x60\x00\x06\x00\x00\x00\x01\x00\x00\x00\x07\xbe\xde\x00\x02\x22\x01\x02\x03\x41\xff\xfe\x00" + vp8
+    return [*plain, extended, numbered]
 
 
 def rtcp_samples():
@@ -64,6 +65,10 @@ def take_packet(data):
     assert parsed is None or (0 <= parsed.seq < 1 << 16 and len(parsed.payload) <= len(data))
     if parsed is not None:
         packets.vp8_body(parsed.payload)
+        if (seen := arrivals.number(data, 4)) is not None:
+            told = arrivals.Arrivals()
+            told.note(seen, 1.0)
+            assert told.message(1, 2, 2.0)
     packets.picture_size(data)
     said = packets.parse_rtcp(data)
     assert len(said) <= len(data)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webrtc import answer
+from webrtc import answer, arrivals
 from webrtc.errors import BadOffer, MediaError
 
 CHROME = """v=0
@@ -49,6 +49,8 @@ a=rtcp-mux
 a=rtpmap:96 VP8/90000
 a=rtcp-fb:96 goog-remb
 a=rtcp-fb:96 transport-cc
+a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
 a=rtcp-fb:96 ccm fir
 a=rtcp-fb:96 nack
 a=rtcp-fb:96 nack pli
@@ -87,14 +89,24 @@ def test_the_answer_takes_one_stream_of_each_kind_and_one_port():
         "a=rtcp-fb:96 nack pli",
         "a=rtcp-fb:96 ccm fir",
         "a=rtcp-fb:96 goog-remb",
+        "a=rtcp-fb:96 transport-cc",
     ] == re.findall(r"a=rtcp-fb:.*(?=\r)", said)
 
 
 def test_what_is_not_taken_is_left_out_and_not_refused():
     said = answer.write(answer.read(CHROME), OURS)
-    for word in ("simulcast", "rid:", "rtx", "transport-cc", "H264", "extmap", "red/"):
+    for word in ("simulcast", "rid:", "rtx", "H264", "abs-send-time", "red/"):
         assert word in CHROME
         assert word not in said
+
+
+def test_the_numbers_of_pictures_are_taken_with_the_feedback_and_neither_without_the_other():
+    said = answer.write(answer.read(CHROME), OURS)
+    assert re.findall(r"a=extmap:\S+ \S+", said) == [f"a=extmap:4 {arrivals.URI}"]
+    for missing in ("a=rtcp-fb:96 transport-cc\r\n", f"a=extmap:4 {arrivals.URI}\r\n"):
+        said = answer.write(answer.read(CHROME.replace(missing, "")), OURS)
+        assert "extmap" not in said
+        assert "transport-cc" not in said
 
 
 def test_a_silent_or_deaf_party_is_answered_by_its_counterpart():

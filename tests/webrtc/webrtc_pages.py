@@ -107,9 +107,13 @@ class Office:
 
 
 class Ways:
-    """The newest way of each leg; every answer leads over one of its own, as if the page had changed its network."""
+    """The newest way of each leg; every answer leads over one of its own, as if the page had changed its network.
 
-    def __init__(self, office):
+    `lines`: what the ways of a leg are like.
+    """
+
+    def __init__(self, office, lines=None):
+        self._lines = lines or {}
         self._newest: dict[str, Way] = {}
         self._made: list[Way] = []
         office.lead = self._lead
@@ -125,7 +129,7 @@ class Ways:
             way.close()
 
     def _lead(self, leg, answer):
-        way, sdp = Way.before(answer.sdp)
+        way, sdp = Way.before(answer.sdp, self._lines.get(leg))
         self._newest[leg] = way
         self._made.append(way)
         return dataclasses.replace(answer, sdp=sdp)
