@@ -14,7 +14,7 @@ from notary.portal.doors import PROBE, actor, only, parts
 
 operating = Blueprint("operating", __name__)
 LITTLE_SPACE = 10 * 2**30
-"""Twice the space of ten interviews of an hour; below it the page says so."""
+"""Twice what ten interviews are expected to need: below twice of one's, none opens (D15)."""
 MANY_DESCRIPTORS = 0.8
 
 

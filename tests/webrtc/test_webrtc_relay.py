@@ -1,11 +1,13 @@
 """Through a real coturn: a browser that may use nothing else meets the other one, by credentials that are over in minutes."""
 
+import asyncio
 import socket
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aioice import turn
 from webrtc_pages import COLOURS, Office, far_colour, sees_the_other
 from webrtc_pages import chromium as chromium_of
 
@@ -38,7 +40,7 @@ def engine():
 
 @pytest.fixture
 def coturn(tmp_path):
-    """Its address. Loopback peers are what this test has; nobody else should allow them."""
+    """Its address, set up as docs/operations.md says. Loopback peers are what this test has; nobody else should allow them."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -46,8 +48,10 @@ def coturn(tmp_path):
         "listening-ip": "127.0.0.1", "listening-port": port, "relay-ip": "127.0.0.1", "realm": "notary.example",
         "min-port": 49160, "max-port": 49200, "static-auth-secret": SECRET, "log-file": tmp_path / "turn.log",
         "pidfile": tmp_path / "turn.pid", "userdb": tmp_path / "turn.db",
+        "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": "127.0.0.1",
     }  # fmt: skip
-    flags = ["use-auth-secret", "no-cli", "no-tls", "no-dtls", "allow-loopback-peers", "simple-log", "verbose"]
+    flags = ["use-auth-secret", "no-cli", "no-tls", "no-dtls", "no-tcp-relay", "no-multicast-peers", "simple-log"]
+    flags += ["allow-loopback-peers", "fingerprint"]
     command = ["turnserver", "-n", *(f"--{k}={v}" for k, v in arguments.items()), *(f"--{one}" for one in flags)]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 10
@@ -122,3 +126,30 @@ def test_the_relay_takes_what_we_give_and_neither_old_nor_forged_credentials(chr
     for refused in (old, forged, renamed):
         assert "relay" not in page.evaluate(CANDIDATES, [refused])
     office.server.shutdown()
+
+
+def test_the_relay_reaches_the_media_workers_address_and_no_other_of_the_office(coturn):
+    address = ("127.0.0.1", int(coturn.rsplit(":", 1)[1]))
+    user, password = credentials(SECRET, "interview-applicant", datetime.now(UTC) + LIFETIME)
+
+    async def send(*peers):
+        way, _protocol = await turn.create_turn_endpoint(
+            asyncio.DatagramProtocol, server_addr=address, username=user, password=password
+        )
+        for peer in peers:
+            way.sendto(b"are you there", peer)
+        await asyncio.sleep(1.5)
+        way.close()
+
+    doors = {}
+    for host in ("127.0.0.1", "127.0.0.2"):
+        doors[host] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        doors[host].bind((host, 0))
+        doors[host].setblocking(False)
+    asyncio.run(send(*(door.getsockname() for door in doors.values())))
+
+    assert doors["127.0.0.1"].recv(100) == b"are you there"
+    with pytest.raises(BlockingIOError):
+        doors["127.0.0.2"].recv(100)
+    for door in doors.values():
+        door.close()
