@@ -10,6 +10,7 @@ Limits stand below. Where they come from, and what passes all the same: `docs/id
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -295,21 +296,22 @@ def _flash(draw: Drawn, prompts: Sequence[Prompt], frames: Sequence[Signals]) ->
     at = np.array([one.at for one in seen])
     colour = _steady(np.array([_chroma(one.skin) - _chroma(one.wall) for one in seen]), at)
     edges = np.array([one.at for one in prompts])
-    orders = _orders(len(draw.colours))
+    orders, palette = _orders(len(draw.colours))
     mine = orders.index(draw.colours)
     fit, slopes = np.zeros(len(orders)), np.zeros(len(orders))
-    palette = np.array([[_SHADES[name] for name in order] for order in orders])
     for lag in LAGS:
         slot = np.searchsorted(edges, at - lag, side="right") - 1
         inside = (slot >= 0) & (at - lag <= end)
         if inside.sum() < 2 * len(prompts):
             continue
-        wanted = palette[:, slot[inside]]
-        wanted = wanted - wanted.mean(1, keepdims=True)
         got = colour[inside] - colour[inside].mean(0)
-        power = np.sqrt((wanted**2).sum((1, 2)) * (got**2).sum())
-        corr = (wanted * got).sum((1, 2)) / np.maximum(power, 1e-12)
-        gain = (wanted * got).sum((1, 2)) / np.maximum((wanted**2).sum((1, 2)), 1e-12)
+        # a colour is the same all over its slot, so sums over slots stand for sums over frames
+        held = np.eye(len(prompts))[slot[inside]]
+        count, mean = held.sum(0), np.einsum("osc,s->oc", palette, held.sum(0)) / inside.sum()
+        both = np.einsum("osc,sc->o", palette, held.T @ got)
+        power = np.einsum("osc,s->o", palette**2, count) - inside.sum() * (mean**2).sum(1)
+        corr = both / np.sqrt(np.maximum(power * (got**2).sum(), 1e-12))
+        gain = both / np.maximum(power, 1e-12)
         slopes = np.where(corr > fit, gain, slopes)
         fit = np.maximum(fit, corr)
     better, slope, other = float((fit > fit[mine]).sum()) / len(orders), float(slopes[mine]), int(fit.argmax())
@@ -336,7 +338,9 @@ def _steady(series: Floats, at: Floats) -> Floats:
     return series - line @ np.linalg.lstsq(line, series, rcond=None)[0]
 
 
-def _orders(count: int) -> list[tuple[str, ...]]:
-    """Every order of colours that could have been drawn."""
+@cache
+def _orders(count: int) -> tuple[list[tuple[str, ...]], Floats]:
+    """Every order of colours that could have been drawn, and its shades (orders, count, 2)."""
     every = itertools.product(COLOURS, repeat=count)
-    return [one for one in every if all(a != b for a, b in itertools.pairwise(one))]
+    orders = [one for one in every if all(a != b for a, b in itertools.pairwise(one))]
+    return orders, np.array([[_SHADES[name] for name in order] for order in orders])

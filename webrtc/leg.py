@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from webrtc import packets
 from webrtc.connection import Connection
 from webrtc.errors import NoPicture
+from webrtc.feed import Feed, Frame
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
 from webrtc.protocol import Seat
 from webrtc.recorder import Segment
@@ -59,6 +60,7 @@ class Leg:
         self.health: dict[str, Any] = {}
         self.heard = self.created  # last word over the data channel
         self.flooded = 0
+        self.taps: list[Feed] = []
         self._by_pt: dict[int, Incoming] = {}
         self._max_bitrate = self._bitrate = max_bitrate
         self._remb: int | None = None
@@ -120,6 +122,8 @@ class Leg:
         for tell in self._waiting_for_key:
             tell(None)
         self._waiting_for_key.clear()
+        for tap in self.taps:
+            tap.end()
         return self.segment.end(now, cause)
 
     def status(self, now: float) -> dict[str, Any]:
@@ -200,9 +204,13 @@ class Leg:
         frame = self.frames.add(rtp)
         if rtp is None:
             self.ask_key(now)
+            for tap in self.taps:
+                tap.take(None)
         if frame is None:
             return
         key = packets.is_key(frame[1])
+        for tap in self.taps:
+            tap.take(Frame(time.time(), frame[0], frame[1], key))
         self.segment.frame("video", frame[0], frame[1], key, now)
         if key and self._waiting_for_key:
             waiting, self._waiting_for_key = self._waiting_for_key, []
