@@ -69,6 +69,9 @@ var/stock: benchmarks/requirements.txt $(READY)
 bench-signing: var/stock  ## what it takes to issue and verify deeds, beside stock tools; DEEDS=... (1000)
 	$(PY) benchmarks/signing.py --deeds $${DEEDS:-1000}
 
+bench-identity: $(READY)  ## what the machine's part of a challenge lets through; FACES=a folder of photographs, ARGS="--sheets 40"
+	$(PY) benchmarks/identity/attacks.py $(or $(FACES),tests/faces) $(ARGS)
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 

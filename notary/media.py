@@ -9,7 +9,7 @@ recording whatever stands here: the journal's lock is theirs (`webrtc/archive.py
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from notary.database import fresh
 from notary.models import MediaRoom, MediaWorker
-from webrtc.client import MediaClient, Rooms
+from webrtc.client import MediaClient, Rooms, Seen
 from webrtc.errors import Busy, MediaError, NoSuchRoom, Unreachable
 from webrtc.protocol import CloseRoom, OpenRoom, Request
 
@@ -60,6 +60,10 @@ class Workers(Rooms):
         if isinstance(request, CloseRoom):
             self.forget(room)
         return answer
+
+    def watch(self, room_id: str, leg: str, seconds: float, rate: float = 12.0) -> Iterator[Seen]:
+        """From the worker that the room is pinned to."""
+        return self.each[self._pinned(UUID(room_id))].watch(room_id, leg, seconds, rate)
 
     def forget(self, room: UUID) -> None:
         """The room is closed and takes no place any more."""

@@ -9,6 +9,7 @@ every call but `send` and `snapshot` may be repeated safely.
 import socket
 from abc import ABC, abstractmethod
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from webrtc import protocol
 from webrtc.errors import MediaError, Unreachable
 from webrtc.protocol import Limits, Seat
 
-__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Rooms", "Seat"]
+__all__ = ["Answer", "Limits", "MediaClient", "MediaError", "Picture", "Rooms", "Seat", "Seen"]
 
 QUICK_S = 2.0
 """Whoever asks a worker how it does asks others too, and does not wait for one that hangs."""
@@ -47,6 +48,15 @@ class Picture:
     segment: str
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture of a watched party: JPEG, `seconds` of media time, RTP time."""
+
+    jpeg: bytes
+    seconds: float
+    stamp: int
 
 
 class Rooms(ABC):
@@ -101,6 +111,18 @@ class Rooms(ABC):
         reply = self.call(protocol.Snapshot(room_id, leg))
         return Picture(**{**reply, "jpeg": b64decode(reply["jpeg"])})
 
+    def prompt(self, room_id: str, leg: str, event: dict[str, Any]) -> float | None:
+        """Send a live event; the media time at which it went out, or None if no page took it."""
+        reply = self.call(protocol.Send(room_id, leg, event))
+        return reply["seconds"] if reply["sent"] else None
+
+    @abstractmethod
+    def watch(self, room_id: str, leg: str, seconds: float, rate: float = 12.0) -> Iterator[Seen]:
+        """Every picture of a party, decoded apart, at most `rate` a second, for `seconds`. Blocks for each; ends when
+        the time is over, when the party leaves, or when the iterator is closed. Raises NotConnected, NotRecorded, Busy,
+        NoPicture (the decoder died on a frame).
+        """
+
     def status(self, room_id: str) -> dict[str, Any]:
         """How the room does: legs, recorder, gaps; see `Room.status`."""
         return self.call(protocol.Status(room_id))
@@ -145,3 +167,18 @@ class MediaClient(Rooms):
         if not line.endswith(b"\n"):
             raise Unreachable("the media worker ended in mid-answer")
         return protocol.read_answer(line)
+
+    def watch(self, room_id: str, leg: str, seconds: float, rate: float = 12.0) -> Iterator[Seen]:
+        request = protocol.Watch(room_id, leg, seconds, rate)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+                wire.settimeout(seconds + self.timeout)
+                wire.connect(self.socket_path)
+                wire.sendall(protocol.to_line(request))
+                with wire.makefile("rb") as stream:
+                    protocol.read_answer(stream.readline(protocol.MAX_LINE))
+                    while (head := protocol.read_head(stream.readline(protocol.MAX_EVENT))) is not None:
+                        seconds_in, stamp, size = head
+                        yield Seen(stream.read(size), seconds_in, stamp)
+        except OSError as error:
+            raise Unreachable(f"the media worker does not answer: {error}") from error

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from webrtc import health, peer, port, protocol
+from webrtc import feed, health, peer, port, protocol
 from webrtc.archive import Writer
 from webrtc.connection import Connect
 from webrtc.errors import BadRequest, Busy, Draining, MediaError, NoSpace, NoSuchRoom, RoomDiffers
@@ -37,6 +37,7 @@ from webrtc.protocol import (
     Snapshot,
     Status,
     StopRecording,
+    Watch,
 )
 from webrtc.room import MANIFEST, Room
 from webrtc.sampler import Sampler
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 
 MAX_ROOMS = 40
 MAX_HALF_OPEN = 20
+MAX_WATCHED = 4
 TICK_S = 0.05
 
 
@@ -85,7 +87,7 @@ class Engine:
             case Offer(leg=leg, sdp=sdp, type=kind):
                 return await self._offer(room, leg, sdp, kind)
             case Send(leg=to, event=event):
-                return {"sent": room.send(to, event)}
+                return {"sent": room.send(to, event), "seconds": room.seconds()}
             case Mark(phase=phase):
                 return await room.mark(phase)
             case Snapshot(leg=leg):
@@ -117,6 +119,15 @@ class Engine:
             resumed = await room.open()
             self.rooms[asked.room] = room
             return {"room": asked.room, "resumed": resumed, "next_segment": room._next}
+
+    def watch(self, asked: Watch) -> tuple[feed.Feed, float]:
+        """A feed of decoded pictures, and the wall clock at media time 0. Raises NoSuchRoom, NotConnected, Busy."""
+        room = self.rooms.get(asked.room)
+        if room is None:
+            raise NoSuchRoom("the room is not open here")
+        if sum(len(leg.taps) for each in self.rooms.values() for leg in each.legs.values()) >= MAX_WATCHED:
+            raise Busy("as many challenges run as this worker decodes for")
+        return room.watch(asked.leg, asked.seconds, asked.rate)
 
     def free_bytes(self) -> int:
         """Bytes free where recordings go."""
@@ -249,7 +260,12 @@ async def _listen(engine: Engine, path: Path) -> asyncio.Server:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await asyncio.wait_for(reader.readline(), 30):
-                writer.write(protocol.answer_line(await _answer(engine, line)))
+                answer = await _answer(engine, line)
+                if isinstance(answer, tuple):
+                    writer.write(protocol.answer_line({"watching": True}))
+                    await feed.send(*answer, writer)
+                    return
+                writer.write(protocol.answer_line(answer))
                 await writer.drain()
         except (ValueError, TimeoutError, OSError, asyncio.IncompleteReadError):
             pass
@@ -263,9 +279,10 @@ async def _listen(engine: Engine, path: Path) -> asyncio.Server:
         os.umask(before)
 
 
-async def _answer(engine: Engine, line: bytes) -> dict[str, Any] | MediaError:
+async def _answer(engine: Engine, line: bytes) -> dict[str, Any] | tuple[feed.Feed, float] | MediaError:
     try:
-        return await engine.answer(protocol.from_line(line))
+        request = protocol.from_line(line)
+        return engine.watch(request) if isinstance(request, Watch) else await engine.answer(request)
     except MediaError as error:
         return error
     except Exception as error:

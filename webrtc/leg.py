@@ -16,6 +16,7 @@ from webrtc import arrivals, packets
 from webrtc.arrivals import Arrivals
 from webrtc.connection import Connection
 from webrtc.errors import NoPicture
+from webrtc.feed import Feed, Frame
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
 from webrtc.protocol import Seat
 from webrtc.recorder import Segment
@@ -60,6 +61,7 @@ class Leg:
         self.health: dict[str, Any] = {}
         self.heard = self.created  # last word over the data channel
         self.flooded = 0
+        self.taps: list[Feed] = []
         self._by_pt: dict[int, Incoming] = {}
         self._arrivals: Arrivals | None = None
         self._numbered = 0
@@ -128,6 +130,8 @@ class Leg:
         for tell in self._waiting_for_key:
             tell(None)
         self._waiting_for_key.clear()
+        for tap in self.taps:
+            tap.end()
         return self.segment.end(now, cause)
 
     def status(self, now: float) -> dict[str, Any]:
@@ -213,9 +217,13 @@ class Leg:
         frame = self.frames.add(rtp)
         if rtp is None:
             self.ask_key(now)
+            for tap in self.taps:
+                tap.take(None)
         if frame is None:
             return
         key = packets.is_key(frame[1])
+        for tap in self.taps:
+            tap.take(Frame(time.time(), frame[0], frame[1], key))
         self.segment.frame("video", frame[0], frame[1], key, now)
         if key and self._waiting_for_key:
             waiting, self._waiting_for_key = self._waiting_for_key, []

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from webrtc import sdp
-from webrtc.errors import BadRequest, MediaError, error_of
+from webrtc.errors import BadRequest, MediaError, NoPicture, error_of
+from webrtc.feed import FASTEST, LONGEST_S
 
 MAX_LINE = 4 << 20
 MAX_EVENT = 16 * 1024
@@ -127,6 +128,22 @@ class Snapshot(Request):
 
 
 @dataclass(frozen=True)
+class Watch(Request):
+    """Every picture of one party, decoded, for as long as a challenge lasts; the answer is followed by the pictures."""
+
+    do = "watch"
+    leg: str
+    seconds: float
+    rate: float = 12.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for value, most in ((self.seconds, LONGEST_S), (self.rate, FASTEST)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+                raise BadRequest(f"a watch lasts at most {LONGEST_S:g} s, at most {FASTEST:g} pictures a second")
+
+
+@dataclass(frozen=True)
 class Status(Request):
     """How the room does."""
 
@@ -173,7 +190,20 @@ class Drain(Request):
 
 REQUESTS: dict[str, type[Request]] = {
     kind.do: kind
-    for kind in (OpenRoom, Offer, Send, Mark, Snapshot, Status, StopRecording, CloseLeg, CloseRoom, Health, Drain)
+    for kind in (
+        OpenRoom,
+        Offer,
+        Send,
+        Mark,
+        Snapshot,
+        Watch,
+        Status,
+        StopRecording,
+        CloseLeg,
+        CloseRoom,
+        Health,
+        Drain,
+    )
 }
 
 
@@ -210,6 +240,23 @@ def answer_line(answer: dict[str, Any] | MediaError) -> bytes:
     else:
         body = {"ok": answer}
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
+
+
+def read_head(line: bytes) -> tuple[float, int, int] | None:
+    """(media seconds, RTP time, size) of the picture that follows a line of a watch; None at its end. Raises BadRequest,
+    NoPicture where the decoder died."""
+    try:
+        body = json.loads(line)
+        if "end" not in body:
+            seconds, stamp, size = float(body["seconds"]), int(body["ts"]), int(body["size"])
+            if not 0 < size <= MAX_LINE:
+                raise BadRequest("not a picture of a sane size")
+            return seconds, stamp, size
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRequest("the watch broke off") from error
+    if body["end"] == "decoder":
+        raise NoPicture("the decoder died on a frame")
+    return None
 
 
 def read_answer(line: bytes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from webrtc.archive import Archive, Writer
 from webrtc.connection import Connect, Connection
 from webrtc.errors import (
     BadOffer,
+    Busy,
     MediaError,
     NoPicture,
     NoSuchLeg,
@@ -27,6 +28,7 @@ from webrtc.errors import (
     RoomTaken,
     SeatTaken,
 )
+from webrtc.feed import Feed
 from webrtc.leg import CONNECT_S, Leg
 from webrtc.peer import Peer
 from webrtc.protocol import OpenRoom, Seat
@@ -120,6 +122,10 @@ class Room:
         targets = [x for name, x in self.legs.items() if leg in (None, name)]
         return sum(x.send(event) for x in targets)
 
+    def seconds(self) -> float | None:
+        """Media time: seconds since the room's first packet."""
+        return round(time.time() - self._started, 3) if self._started is not None else None
+
     async def mark(self, phase: str) -> dict[str, Any]:
         """Note the phase durably and say where in the recording it began."""
         now, wall = time.monotonic(), time.time()
@@ -164,6 +170,18 @@ class Room:
             "height": int.from_bytes(frame[8:10], "little") & 0x3FFF,
         }
 
+    def watch(self, leg: str, seconds: float, rate: float) -> tuple[Feed, float]:
+        """A feed of the leg's pictures, and the wall clock at media time 0. Raises NotConnected, NotRecorded, Busy."""
+        self._seat(leg)
+        there = self.legs.get(leg)
+        if there is None:
+            raise NotConnected("the party is not connected")
+        if self._started is None:
+            raise NotRecorded("nothing has been recorded yet")
+        if there.taps:
+            raise Busy("this party is being watched already")
+        return Feed(there, seconds, rate), self._started
+
     def status(self) -> dict[str, Any]:
         """Legs by name (`Leg.status`; absent ones only `connected: false`), recorder, gaps so far."""
         now = time.monotonic()
@@ -173,7 +191,7 @@ class Room:
         return {
             "room": self.name,
             "at": journal.stamp(time.time()),
-            "seconds": round(time.time() - self._started, 3) if self._started is not None else None,
+            "seconds": self.seconds(),
             "legs": legs,
             "recorder": {
                 "ok": age < 3.0 and not self._archive.trouble,

@@ -34,6 +34,7 @@ REQUESTS = [
     protocol.Send("room-1", None, {"event": "say", "text": "你好"}),
     protocol.Mark("room-1", "identity"),
     protocol.Snapshot("room-1", "notary"),
+    protocol.Watch("room-1", "applicant", 45.0, 12.0),
     protocol.Status("room-1"),
     protocol.StopRecording("room-1", "applicant"),
     protocol.CloseLeg("room-1", "applicant"),

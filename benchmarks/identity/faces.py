@@ -1,7 +1,7 @@
 """
 How well faces are matched and documents read, on sets of your own.
 
-    python benchmarks/identity.py DIR...
+    python benchmarks/identity/faces.py DIR...
 
 A folder with `pairs.csv` (a, b, same, kind; paths relative to it) is scored by both engines: false rejects (FRR) where at
 most 1 % and 0.1 % of different people are accepted (FAR), with 95 % Wilson intervals. A pair without a face is a false
@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from identity import documents, yunet
 from identity.calibration import Share
