@@ -102,10 +102,11 @@ def test_two_browsers_that_may_use_nothing_but_the_relay_meet_at_our_port_and_ar
     assert far_colour(pages["notary"])[0] > 150
     ports = set()
     for page in pages.values():
-        kind, port, received = page.evaluate(PAIR)
-        assert kind == "relay"
-        assert received > 10_000
-        ports.add(port)
+        end = time.monotonic() + 10
+        while (found := page.evaluate(PAIR)) is None or found[2] <= 10_000:
+            assert time.monotonic() < end, found
+        assert found[0] == "relay"
+        ports.add(found[1])
     assert len(ports) == 1
     time.sleep(1)
     manifest = worker.client.close_room("room")
