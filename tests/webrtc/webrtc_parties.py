@@ -29,6 +29,7 @@ class Worker:
     rec: Path
     engine: str = "port"
     host: str = "127.0.0.1"
+    program: tuple[str, ...] | list[str] = ("-m", "webrtc")
     process: subprocess.Popen | None = None
     client: MediaClient = field(init=False)
 
@@ -46,7 +47,7 @@ class Worker:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "webrtc", *arguments], stdout=subprocess.PIPE, stderr=log, text=True
+                [sys.executable, *self.program, *arguments], stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert "ready" in self.process.stdout.readline()
 
