@@ -137,6 +137,28 @@ def test_a_room_whose_worker_stays_away_goes_on_at_another_for_every_process(por
     assert pins(portals[0]) == {}
 
 
+def test_a_new_room_opens_at_once_where_a_worker_answers_and_nobody_is_shunned_for_ever(
+    portals, workers, key, monkeypatch
+):
+    workers[0].kill()
+    assert [chosen(portals[0], key) for _ in range(3)] == [2, 2, 2]
+    workers[0].start()
+    monkeypatch.setattr(media, "AWAY_S", 0.1)
+    time.sleep(0.2)
+
+    assert chosen(portals[0], key) == 1
+
+
+def test_without_another_worker_a_new_room_waits(portals, workers, key):
+    for one in workers:
+        one.kill()
+    alone = replace(portals[0], media=Workers([workers[0].socket], portals[0].db, portals[0].clock))
+
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            opened(alone, key)
+
+
 @pytest.mark.req("D05")
 def test_a_worker_that_stands_still_is_not_robbed_of_its_room(portals, workers, key, monkeypatch):
     room = opened(portals[0], key)
@@ -217,14 +239,11 @@ def test_a_worker_without_rooms_ends_at_once_and_takes_rooms_when_it_is_taken_up
 
 
 def test_rooms_whose_interview_came_to_nothing_are_cleared_away(portals, workers, key, clock):
-    room = opened(portals[0], key)
+    room, ended = opened(portals[0], key), opened(portals[0], key)
     workers[1].kill()
-    lost = str(uuid4())
-    with pytest.raises(Unreachable):
-        opened(portals[0], key, lost)
-    draining.clear(portals[0])
-    assert set(pins(portals[0])) == {room, lost}
     workers[1].start()
+    draining.clear(portals[0])
+    assert pins(portals[0]) == {room: 1, ended: 2}
     clock.pass_by(minutes=2)
 
     draining.clear(portals[0])
