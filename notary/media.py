@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ class Workers(Rooms):
     def _open(self, room: UUID, request: OpenRoom) -> dict[str, Any]:
         number, new = self._pin(room)
         try:
-            return self._ask(number, request)
+            return self._ask(number, self._beside_others(request, number))
         except Unreachable:
             if not new and not self._away(number):
                 raise
@@ -140,10 +141,17 @@ class Workers(Rooms):
                 chosen = self._least(db, list(others))
             if chosen is None:
                 raise Unreachable("the media worker does not answer, and there is no other")
-            answer = self._ask(chosen, request)
+            answer = self._ask(chosen, self._beside_others(request, chosen))
             pin.worker = chosen
         self._note(room, chosen)
         return answer
+
+    def _beside_others(self, request: OpenRoom, number: int) -> OpenRoom:
+        """The request with what the other workers' rooms will take of the disk that all of them share (D15)."""
+        with self._db() as db:
+            many = sum(count for worker, count in rooms_held(db).items() if worker != number)
+        elsewhere = many * request.limits.expected_bytes
+        return replace(request, limits=replace(request.limits, elsewhere_bytes=elsewhere))
 
     # asking one of them
 

@@ -19,7 +19,8 @@ from notary.media import Workers, rooms_held
 from notary.models import Case, MediaRoom, Office, Person
 from notary.office import closing, draining, hearing
 from storage import vault
-from webrtc.errors import Busy, NoSuchRoom, RoomTaken, Unreachable
+from webrtc.client import Limits
+from webrtc.errors import Busy, NoSpace, NoSuchRoom, RoomTaken, Unreachable
 
 ADMIN = Actor(Role.ADMIN, name="管理员")
 
@@ -147,6 +148,19 @@ def test_a_new_room_opens_at_once_where_a_worker_answers_and_nobody_is_shunned_f
     time.sleep(0.2)
 
     assert chosen(portals[0], key) == 1
+
+
+@pytest.mark.req("D15")
+def test_the_space_that_one_workers_rooms_need_is_not_promised_again_by_another(portals, workers, key):
+    free = workers[0].client.health()["free_bytes"]
+    needs = Limits(expected_bytes=int(free / 3.5))
+    for _ in range(2):
+        portals[0].media.open_room(str(uuid4()), key, LEGS, needs)
+
+    with pytest.raises(NoSpace):
+        portals[1].media.open_room(str(uuid4()), key, LEGS, needs)
+
+    assert [one.client.health()["rooms"] for one in workers] == [1, 1]
 
 
 def test_without_another_worker_a_new_room_waits(portals, workers, key):
