@@ -252,6 +252,31 @@ def test_a_worker_without_rooms_ends_at_once_and_takes_rooms_when_it_is_taken_up
             draining.drain(db, portals[0], number, ADMIN, portals[0].clock())
 
 
+def test_the_command_line_drains_waits_and_takes_up_again(parts, tmp_path, capsys):
+    settings = replace(parts.settings, media_workers=2)
+    first, second = (Worker(path, tmp_path / "rec") for path in settings.media_sockets)
+    office = replace(parts, media=Workers(settings.media_sockets, parts.db, parts.clock))
+    room = opened(office, vault.new_data_key())
+    ended = threading.Thread(target=draining.main, args=(settings, 1), kwargs={"wait": True, "back": False})
+    ended.start()
+    until(lambda: chosen(office, vault.new_data_key()) == 2)
+    time.sleep(1)
+    assert ended.is_alive()
+
+    office.media.close_room(room)
+    draining.see_off(office)
+
+    ended.join(15)
+    assert not ended.is_alive()
+    assert "media worker 1: drained, 0 rooms\nmedia worker 2: up, " in capsys.readouterr().out
+    assert draining.main(settings, 1, wait=False, back=True) == 0
+    assert "media worker 1: away" in capsys.readouterr().out
+    assert draining.main(settings, 3, wait=False, back=False) == 64
+    assert "there are 2" in capsys.readouterr().err
+    for one in (first, second):
+        one.stop()
+
+
 def test_rooms_whose_interview_came_to_nothing_are_cleared_away(portals, workers, key, clock):
     room, ended = opened(portals[0], key), opened(portals[0], key)
     workers[1].kill()
