@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from webrtc.protocol import CloseRoom, OpenRoom, Request
 
 AWAY_S = 10.0
 """Seconds without an answer from which a worker's rooms may open at another: its supervisor has had time to start it."""
+FORGIVEN_S = 60.0
+"""Seconds after which an old failure says nothing of a new one."""
 KNOWN_AT_MOST = 2000
 
 
@@ -39,7 +42,7 @@ class Workers(Rooms):
         self.each = {number: MediaClient(path, timeout) for number, path in enumerate(sockets, 1)}
         self._db, self._clock = db, clock
         self._known: dict[UUID, int] = {}
-        self._silent: dict[int, float] = {}  # since when a worker has not answered this process
+        self._silent: dict[int, tuple[float, float]] = {}  # since when a worker has not answered, and when last not
 
     def call(self, request: Request, timeout: float | None = None) -> dict[str, Any]:
         """The answer of the worker that the room is pinned to. Raises NoSuchRoom where it is pinned to none."""
@@ -100,34 +103,34 @@ class Workers(Rooms):
         return number
 
     def _open(self, room: UUID, request: OpenRoom) -> dict[str, Any]:
-        number = self._pin(room)
+        number, new = self._pin(room)
         try:
-            return self._ask(number, request)
+            return self._ask(number, self._beside_others(request, number))
         except Unreachable:
-            if not self._away(number):
+            if not new and not self._away(number):
                 raise
-            return self._move(room, request)
+            return self._move(room, number, request)
 
-    def _pin(self, room: UUID) -> int:
-        """The worker of a room, chosen now if it has none: the fewest rooms, not draining. Raises Busy."""
+    def _pin(self, room: UUID) -> tuple[int, bool]:
+        """The worker of a room, and whether it was chosen now: the fewest rooms, not draining. Raises Busy."""
         with self._db.begin() as db:
-            number = db.scalar(sa.select(MediaRoom.worker).where(MediaRoom.room == room))
-            if number is None:
-                workers = self.locked(db)
-                number = db.scalar(sa.select(MediaRoom.worker).where(MediaRoom.room == room))  # while we waited
-            if number is None:
-                number = self._least(db, workers)
-                db.add(MediaRoom(room=room, worker=number, pinned_at=self._clock()))
-        return self._note(room, number)
+            pinned = sa.select(MediaRoom.worker).where(MediaRoom.room == room)
+            if (number := db.scalar(pinned)) is not None:
+                return self._note(room, number), False
+            workers = self.locked(db)
+            if (number := db.scalar(pinned)) is not None:  # while we waited for the lock
+                return self._note(room, number), False
+            if (number := self._least(db, workers)) is None:
+                raise Busy("every media worker drains")
+            db.add(MediaRoom(room=room, worker=number, pinned_at=self._clock()))
+        return self._note(room, number), True
 
-    def _least(self, db: Session, workers: list[MediaWorker]) -> int:
+    def _least(self, db: Session, workers: list[MediaWorker]) -> int | None:
         held = rooms_held(db)
         free = [one.number for one in workers if one.number in self.each and one.draining_since is None]
-        if not free:
-            raise Busy("every media worker drains")
-        return min(free, key=lambda number: (number in self._silent, held.get(number, 0), number))
+        return min(free, key=lambda number: (self._failed_lately(number), held.get(number, 0), number), default=None)
 
-    def _move(self, room: UUID, request: OpenRoom) -> dict[str, Any]:
+    def _move(self, room: UUID, away: int, request: OpenRoom) -> dict[str, Any]:
         """Opens the room at another worker, and pins it there if that one has its recording.
 
         A worker that is not dead but stands still has the journal's lock, and the room stays with it. Raises RoomTaken.
@@ -136,15 +139,23 @@ class Workers(Rooms):
             pin = db.scalar(fresh(sa.select(MediaRoom).where(MediaRoom.room == room)))
             if pin is None:
                 raise NoSuchRoom("the room is not open at any worker")
-            if self._away(pin.worker):
-                others = list(db.scalars(sa.select(MediaWorker).where(MediaWorker.number != pin.worker)))
-                chosen = self._least(db, others)
-            else:
-                chosen = pin.worker  # somebody else has moved it meanwhile
-            answer = self._ask(chosen, request)
+            chosen: int | None = pin.worker  # somebody else has moved it meanwhile
+            if pin.worker == away:
+                others = db.scalars(sa.select(MediaWorker).where(MediaWorker.number != away))
+                chosen = self._least(db, list(others))
+            if chosen is None:
+                raise Unreachable("the media worker does not answer, and there is no other")
+            answer = self._ask(chosen, self._beside_others(request, chosen))
             pin.worker = chosen
         self._note(room, chosen)
         return answer
+
+    def _beside_others(self, request: OpenRoom, number: int) -> OpenRoom:
+        """The request with what the other workers' rooms will take of the disk that all of them share (D15)."""
+        with self._db() as db:
+            many = sum(count for worker, count in rooms_held(db).items() if worker != number)
+        elsewhere = many * request.limits.expected_bytes
+        return replace(request, limits=replace(request.limits, elsewhere_bytes=elsewhere))
 
     # asking one of them
 
@@ -154,7 +165,9 @@ class Workers(Rooms):
         try:
             answer = self.each[number].call(request, timeout)
         except Unreachable:
-            self._silent.setdefault(number, time.monotonic())
+            now = time.monotonic()
+            since, last = self._silent.get(number, (now, now))
+            self._silent[number] = (since if now - last < FORGIVEN_S else now, now)
             raise
         except MediaError:
             self._silent.pop(number, None)
@@ -163,8 +176,14 @@ class Workers(Rooms):
         return answer
 
     def _away(self, number: int) -> bool:
-        since = self._silent.get(number)
-        return number not in self.each or (since is not None and time.monotonic() - since >= AWAY_S)
+        if number not in self.each:
+            return True
+        since, _last = self._silent.get(number, (time.monotonic(), 0.0))
+        return time.monotonic() - since >= AWAY_S
+
+    def _failed_lately(self, number: int) -> bool:
+        _since, last = self._silent.get(number, (0.0, float("-inf")))
+        return time.monotonic() - last < AWAY_S
 
 
 def rooms_held(db: Session) -> dict[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from notary.office.operating import DRAINED, DRAINING, WorkerSeen
+from notary.office.operating import WorkerSeen
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[dict[str, str], float]
@@ -54,7 +54,7 @@ def _of_workers(workers: list[WorkerSeen]) -> Iterable[Metric]:
         return Metric(f"yuanzheng_media_{name}", kind, words, samples)
 
     yield metric("up", "gauge", "Whether the worker answers.", [(_at(one), float(bool(one.health))) for one in workers])
-    drains = [(_at(one), float(one.state in (DRAINING, DRAINED))) for one in workers]
+    drains = [(_at(one), float(one.draining_since is not None)) for one in workers]
     yield metric("draining", "gauge", "Whether the worker takes no new rooms.", drains)
     pinned = [(_at(one), float(one.rooms)) for one in workers]
     yield metric("rooms_pinned", "gauge", "Rooms that belong to the worker, open there or not.", pinned)

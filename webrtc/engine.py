@@ -112,7 +112,7 @@ class Engine:
                 raise Draining("the worker takes no new room: it ends soon")
             if len(self.rooms) >= MAX_ROOMS:
                 raise Busy("the worker has no place for another room")
-            promised = sum(r.asked.limits.expected_bytes for r in self.rooms.values())
+            promised = asked.limits.elsewhere_bytes + sum(r.asked.limits.expected_bytes for r in self.rooms.values())
             if self.free_bytes() < 2 * asked.limits.expected_bytes + promised:
                 raise NoSpace("less free space than twice what the recording may need")
             room = Room(asked, self.recordings / asked.room, self.writer, self._sampler, self._connect)

@@ -23,9 +23,12 @@ _LEG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a room may take. `expected_bytes`: the recording of all parties, encrypted."""
+    """What a room may take. `expected_bytes`: the recording of all parties, encrypted; `elsewhere_bytes`: what the rooms of
+    other workers are still expected to write to the same disk.
+    """
 
     expected_bytes: int = 512 << 20
+    elsewhere_bytes: int = 0
     max_bitrate: int = 1_500_000  # bit/s of one party's picture
     max_legs: int = 2
 

@@ -29,7 +29,7 @@ from notary.office.needs import check
 from notary.office.step import advance, refuse_unmet
 from notary.parts import Parts
 from webrtc.client import MediaError
-from webrtc.errors import NoSuchRoom
+from webrtc.errors import NoSuchRoom, Unreachable
 
 
 def shut(db: Session, parts: Parts, case: Case, reason: str, by: Actor, now: datetime) -> None:
@@ -67,7 +67,7 @@ def finish(db: Session, parts: Parts, at: Live, reason: str, by: Actor, now: dat
 
 def close_room(parts: Parts, at: Live) -> dict[str, Any]:
     try:
-        with suppress(NoSuchRoom):
+        with suppress(NoSuchRoom, Unreachable):
             return parts.media.close_room(at.room)
         open_room(parts, at.case, at.interview)  # its worker has ended since, and nobody came back
         return parts.media.close_room(at.room)

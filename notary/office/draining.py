@@ -112,7 +112,8 @@ def main(settings: Settings, number: int | None, *, wait: bool, back: bool) -> i
     while True:
         with parts.db() as db:
             seen = workers(db, parts)
-        if not wait or back or number is None or seen[number - 1].state == DRAINED:
+        asked = seen[number - 1] if number and wait else None
+        if asked is None or asked.draining_since is None or asked.state == DRAINED:
             break
         time.sleep(1)
     for one in seen:

@@ -22,14 +22,20 @@ UP, DRAINING, DRAINED, AWAY = "up", "draining", "drained", "away"
 
 @dataclass(frozen=True)
 class WorkerSeen:
-    """One media worker. `state`: UP, DRAINING, DRAINED or AWAY; `rooms`: pinned to it; `health`: empty while it is down."""
+    """One media worker. `rooms`: pinned to it; `health`: empty while it is down."""
 
     number: int
-    state: str
     rooms: int
     draining_since: datetime | None
     draining_by: str
     health: dict[str, Any]
+
+    @property
+    def state(self) -> str:
+        """UP, DRAINING, DRAINED or AWAY; one that died while it drained is away until its rooms are finished."""
+        if not self.health:
+            return DRAINED if self.draining_since and not self.rooms else AWAY
+        return DRAINING if self.draining_since else UP
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,12 @@ def workers(db: Session, parts: Parts) -> list[WorkerSeen]:
     found = []
     for number, client in parts.media.each.items():
         row = rows.get(number)
-        since = row.draining_since if row else None
         try:
             health = client.health()
         except MediaError:
             health = {}
-        state = (DRAINING if health else DRAINED) if since else (UP if health else AWAY)
-        by = row.draining_by if row else ""
-        found.append(WorkerSeen(number, state, held.get(number, 0), since, by, health))
+        since, by = (row.draining_since, row.draining_by) if row else (None, "")
+        found.append(WorkerSeen(number, held.get(number, 0), since, by, health))
     return found
 
 

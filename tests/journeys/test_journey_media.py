@@ -3,12 +3,13 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from notary.app import create_app
-from notary.models import MediaWorker
+from notary.models import MediaRoom, MediaWorker
 from notary.office import draining
 from webrtc.errors import Unreachable
 
@@ -108,6 +109,16 @@ def test_the_administrator_takes_a_worker_away_and_back_and_the_page_says_who_di
     with parts.db() as db:
         assert not draining.drains(db, 1)
     assert the_admin.post("/desk/media/3/drain").status_code == 404
+
+
+def test_a_worker_that_dies_while_it_drains_is_away_until_its_rooms_are_finished(workers, the_admin, parts):
+    the_admin.post("/desk/media/2/drain")
+    with parts.db.begin() as db:
+        db.add(MediaRoom(room=uuid4(), worker=2, pinned_at=parts.clock()))
+    assert state(the_admin.get("/desk/media").text, 2) == "away"
+    with parts.db.begin() as db:
+        db.execute(sa.update(MediaRoom).values(closed_at=parts.clock()))
+    assert state(the_admin.get("/desk/media").text, 2) == "drained"
 
 
 def test_when_every_worker_drains_the_page_says_that_no_interview_can_be_opened(workers, the_admin):

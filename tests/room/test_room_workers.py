@@ -19,7 +19,8 @@ from notary.media import Workers, rooms_held
 from notary.models import Case, MediaRoom, Office, Person
 from notary.office import closing, draining, hearing
 from storage import vault
-from webrtc.errors import Busy, NoSuchRoom, RoomTaken, Unreachable
+from webrtc.client import Limits
+from webrtc.errors import Busy, NoSpace, NoSuchRoom, RoomTaken, Unreachable
 
 ADMIN = Actor(Role.ADMIN, name="管理员")
 
@@ -137,6 +138,41 @@ def test_a_room_whose_worker_stays_away_goes_on_at_another_for_every_process(por
     assert pins(portals[0]) == {}
 
 
+def test_a_new_room_opens_at_once_where_a_worker_answers_and_nobody_is_shunned_for_ever(
+    portals, workers, key, monkeypatch
+):
+    workers[0].kill()
+    assert [chosen(portals[0], key) for _ in range(3)] == [2, 2, 2]
+    workers[0].start()
+    monkeypatch.setattr(media, "AWAY_S", 0.1)
+    time.sleep(0.2)
+
+    assert chosen(portals[0], key) == 1
+
+
+@pytest.mark.req("D15")
+def test_the_space_that_one_workers_rooms_need_is_not_promised_again_by_another(portals, workers, key):
+    free = workers[0].client.health()["free_bytes"]
+    needs = Limits(expected_bytes=int(free / 3.5))
+    for _ in range(2):
+        portals[0].media.open_room(str(uuid4()), key, LEGS, needs)
+
+    with pytest.raises(NoSpace):
+        portals[1].media.open_room(str(uuid4()), key, LEGS, needs)
+
+    assert [one.client.health()["rooms"] for one in workers] == [1, 1]
+
+
+def test_without_another_worker_a_new_room_waits(portals, workers, key):
+    for one in workers:
+        one.kill()
+    alone = replace(portals[0], media=Workers([workers[0].socket], portals[0].db, portals[0].clock))
+
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            opened(alone, key)
+
+
 @pytest.mark.req("D05")
 def test_a_worker_that_stands_still_is_not_robbed_of_its_room(portals, workers, key, monkeypatch):
     room = opened(portals[0], key)
@@ -216,15 +252,37 @@ def test_a_worker_without_rooms_ends_at_once_and_takes_rooms_when_it_is_taken_up
             draining.drain(db, portals[0], number, ADMIN, portals[0].clock())
 
 
+def test_the_command_line_drains_waits_and_takes_up_again(parts, tmp_path, capsys):
+    settings = replace(parts.settings, media_workers=2)
+    first, second = (Worker(path, tmp_path / "rec") for path in settings.media_sockets)
+    office = replace(parts, media=Workers(settings.media_sockets, parts.db, parts.clock))
+    room = opened(office, vault.new_data_key())
+    ended = threading.Thread(target=draining.main, args=(settings, 1), kwargs={"wait": True, "back": False})
+    ended.start()
+    until(lambda: chosen(office, vault.new_data_key()) == 2)
+    time.sleep(1)
+    assert ended.is_alive()
+
+    office.media.close_room(room)
+    draining.see_off(office)
+
+    ended.join(15)
+    assert not ended.is_alive()
+    assert "media worker 1: drained, 0 rooms\nmedia worker 2: up, " in capsys.readouterr().out
+    assert draining.main(settings, 1, wait=False, back=True) == 0
+    assert "media worker 1: away" in capsys.readouterr().out
+    assert draining.main(settings, 3, wait=False, back=False) == 64
+    assert "there are 2" in capsys.readouterr().err
+    for one in (first, second):
+        one.stop()
+
+
 def test_rooms_whose_interview_came_to_nothing_are_cleared_away(portals, workers, key, clock):
-    room = opened(portals[0], key)
+    room, ended = opened(portals[0], key), opened(portals[0], key)
     workers[1].kill()
-    lost = str(uuid4())
-    with pytest.raises(Unreachable):
-        opened(portals[0], key, lost)
-    draining.clear(portals[0])
-    assert set(pins(portals[0])) == {room, lost}
     workers[1].start()
+    draining.clear(portals[0])
+    assert pins(portals[0]) == {room: 1, ended: 2}
     clock.pass_by(minutes=2)
 
     draining.clear(portals[0])
