@@ -34,6 +34,7 @@ from notary.models.desk import (
 )
 from notary.models.interviews import (
     Answer,
+    Challenge,
     ChatLine,
     FaceCheck,
     IdentityCheck,
@@ -74,6 +75,7 @@ __all__ = [
     "BankCertificate",
     "Base",
     "Case",
+    "Challenge",
     "Channel",
     "ChatLine",
     "Code",
