@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 Event = Literal["", "same", "other", "lost", "unseen", "many"]
 
-OTHER, SURELY_OTHER = 0.36, 0.15
-"""Likeness (SFace) below which a good frame speaks against, and below which one is enough."""
+OTHER, SURELY_OTHER = 0.5, 0.15
+"""Likeness (SFace) below which a good frame speaks against, and below which one is enough. Frames of one person in one
+sitting are far more alike than a card and a camera, so this lies above the threshold for those."""
 UNSEEN_S = 20.0
 """Seconds without a frame that could be compared: a face in the dark, or turned away."""
 

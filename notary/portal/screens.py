@@ -355,6 +355,8 @@ def moment_words(one: Moment) -> str:
         "locked": _("签字锁上：%(why)s", why=hearing.lock_words(one.text)), "suspended": _("暂停：%(why)s", why=hearing.pause_words(one.text)),
         "resumed": _("接着办：停了 %(s)s 秒", s=one.text),
         "ended": _("提前结束"), "face.compared": _("机器比对完了"), "face.without": _("改为不用人脸"),
+        "face.back": _("又看见同一张脸"), "face.swapped": _("镜头前换了一张脸"), "face.lost": _("镜头前没有人脸"),
+        "face.unseen": _("有一阵看不清脸"), "face.many": _("画面里不止一个人"),
         "face.decided": _("您认定：是本人") if one.text == "same" else _("您认定：不是本人"),
     }  # fmt: skip
     return said.get(one.kind, one.kind)
