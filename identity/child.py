@@ -14,13 +14,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from identity import thresholds, wire
 from identity.errors import ChildFailed, IdentityError
+from identity.signals import Signals, signals
 
 WALL_SECONDS = 90.0
 _ROOT = Path(__file__).resolve().parent.parent
@@ -148,6 +149,8 @@ def _own_thresholds() -> dict[str, str]:
 
 
 _child = Child()
+_watchman = Child(wall_seconds=20.0)
+"""Looks at running interviews; a card that is read or a comparison must not keep it waiting."""
 
 
 def compare_faces(
@@ -170,11 +173,48 @@ def card_portrait(image: bytes) -> bytes:
     return _child.ask("portrait", [image])[1][0]
 
 
+def same_person(key: str, frame: bytes, accepted: Callable[[], Sequence[bytes]]) -> dict[str, Any]:
+    """`Look.as_json()`: is the frame (JPEG) the person of `accepted`? Those are fetched and encoded once for each `key`
+    and process, and forgotten with it. Raises NoFace (no usable face among them), Unreadable."""
+    told = _watchman.ask("same", [frame], key=key)[0]
+    if not told["known"]:
+        told = _watchman.ask("same", [frame, *accepted()], key=key)[0]
+    return told
+
+
+class Watching:
+    """The frames of one challenge, seen in a process of their own, which ends with it: nothing of the person is left."""
+
+    FRAMES_AT_ONCE = 8
+
+    def __init__(self) -> None:
+        self._child = Child(wall_seconds=30.0)
+        self._begun = False
+
+    def ready(self) -> None:
+        """Starts the process and loads its models, so that the first prompt need not wait for them."""
+        self.observe([], (0.0, 0.0))
+
+    def observe(self, frames: Sequence[tuple[float, bytes]], ahead: tuple[float, float]) -> list[Signals]:
+        """Signals of at most FRAMES_AT_ONCE frames (media seconds, JPEG) in the order they came; `ahead`: from when to
+        when the person was asked to look ahead."""
+        told = self._child.ask(
+            "observe", [data for _, data in frames], at=[at for at, _ in frames], ahead=ahead, begin=not self._begun
+        )[0]
+        self._begun = True
+        return [signals(one) for one in told["signals"]]
+
+    def close(self) -> None:
+        """End the process and what it knew."""
+        self._child.close()
+
+
 def engines_standing() -> dict[str, Any]:
     """Engine name to version, model_sha256 and thresholds; every model file verified. For start-up and the record."""
     return _child.ask("engines", [])[0]
 
 
 def close() -> None:
-    """End the warm child now, as at shutdown; the next call starts another."""
+    """End the warm children now, as at shutdown; the next call starts another."""
     _child.close()
+    _watchman.close()

@@ -4,6 +4,7 @@ import os
 import select
 import sys
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -43,7 +44,7 @@ def _engines(_: dict[str, Any], __: list[bytes]) -> Answer:
     from identity import engines, weights
     from identity.errors import NoEngine
 
-    for each in (weights.YUNET, weights.OCR_FIND, weights.OCR_READ):
+    for each in (weights.YUNET, weights.OCR_FIND, weights.OCR_READ, weights.FACE_MESH, weights.IRIS):
         weights.verified(each)
     standing = {}
     for name in engines.NAMES:
@@ -59,10 +60,54 @@ def _engines(_: dict[str, Any], __: list[bytes]) -> Answer:
     return standing, []
 
 
+_observer: Any = None
+_known: "OrderedDict[str, Any]" = OrderedDict()
+MOST_KNOWN = 64
+
+
+def _observe(head: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """The signals of frames of a challenge. What the observer holds of the person goes with this process."""
+    global _observer
+    from identity.errors import Unreadable
+    from identity.observer import Observer
+    from identity.pictures import decode
+    from identity.signals import Signals
+
+    if head["begin"] or _observer is None:
+        _observer = Observer()
+    seen = []
+    for blob, at in zip(blobs, head["at"], strict=True):
+        try:
+            image = decode(blob)
+        except Unreadable:
+            seen.append(Signals(at, 0))
+            continue
+        seen.append(_observer.observe(image, at, ahead=head["ahead"][0] <= at <= head["ahead"][1]))
+    return {"signals": [one.as_json() for one in seen]}, []
+
+
+def _same(head: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Is the frame (first blob) the person of the accepted frames (the rest, or, where they were given before, `key`)?"""
+    from identity.accepted import Accepted
+    from identity.pictures import decode
+
+    key = head["key"]
+    if len(blobs) > 1:
+        _known[key] = Accepted([decode(blob) for blob in blobs[1:]])
+    if key not in _known:
+        return {"known": False}, []
+    _known.move_to_end(key)
+    while len(_known) > MOST_KNOWN:
+        _known.popitem(last=False)
+    return {"known": True, **_known[key].look(decode(blobs[0])).as_json()}, []
+
+
 JOBS: dict[str, Callable[[dict[str, Any], list[bytes]], Answer]] = {
     "compare": _compare,
     "read": _read,
     "portrait": _portrait,
+    "observe": _observe,
+    "same": _same,
     "engines": _engines,
 }
 

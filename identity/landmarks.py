@@ -81,6 +81,12 @@ def _iris_net() -> _Net:
     return _Net(IRIS)
 
 
+def ready() -> None:
+    """Loads both models now instead of at the first frame."""
+    _mesh_net()
+    _iris_net()
+
+
 def _crop(image: Image, centre: Points, side: float, towards: Points, pixels: int) -> tuple[Image, Points]:
     """A square of `side` pixels around `centre`, turned so that `towards` points right; and the way back."""
     angle = float(np.degrees(np.arctan2(towards[1], towards[0])))

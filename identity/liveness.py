@@ -291,7 +291,7 @@ def _flash(draw: Drawn, prompts: Sequence[Prompt], frames: Sequence[Signals]) ->
     """
     begin, end = prompts[0].at, prompts[-1].until
     seen = [one for one in frames if begin <= one.at <= end + LAGS[-1] and one.faces and min(one.skin) > 1]
-    if len(seen) < 2 * len(prompts):
+    if len(seen) < 2 * len(prompts) or len(prompts) != len(draw.colours):
         return Finding(FLASH, begin, None, ("no-response",), {"frames": float(len(seen))})
     at = np.array([one.at for one in seen])
     colour = _steady(np.array([_chroma(one.skin) - _chroma(one.wall) for one in seen]), at)

@@ -41,6 +41,11 @@ def _detector() -> Any:
     return cv2.FaceDetectorYN.create(str(verified(YUNET)), "", (320, 320), _CONFIDENCE, 0.3, 50)
 
 
+def ready() -> None:
+    """Loads the model now instead of at the first picture."""
+    _detector()
+
+
 def find(image: Image, sides: tuple[int, ...] = _SIDES) -> list[Face]:
     """All faces of a (H, W, 3) uint8 BGR picture, the largest first; looked for at each of `sides` until one is found."""
     high, wide = image.shape[:2]

@@ -100,6 +100,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         operating,
         papers,
         pki,
+        proving,
         public,
         ratings,
         recordings,
@@ -115,7 +116,7 @@ def _register(app: APIFlask, guarded: CSRFProtect) -> None:
         public.public, applicant.applicant, filing.filing, papers.papers, booking.booking,
         staff.staff, desk.desk, tickets.tickets, banks.banks, drafting.deeds, issuing.issuing, recordings.recordings,
         reviews.reviews, endings.endings, copies.copies, ratings.ratings, figures.figures, verify.verify, here.here, many.many, bank.bank, log.public_log, pki.pki,
-        room.room, console.console, vouching.vouched, assessing.assessments, operating.operating,
+        room.room, console.console, proving.challenges, vouching.vouched, assessing.assessments, operating.operating,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
     # A key or a token in the request is the authority there, never a cookie: nobody's browser can be made to use one.

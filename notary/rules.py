@@ -113,6 +113,16 @@ class IdentityLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeLimits:
+    """Windows of one action; `slow`: for the elderly, which the console offers from `slow_age` years on."""
+
+    window_ms: int
+    slow_window_ms: int
+    slow_age: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """Years; 0 is for ever."""
 
@@ -176,6 +186,7 @@ class Profile:
     zone: str
     call: CallLimits
     identity: IdentityLimits
+    challenge: ChallengeLimits
     retention: Retention
     hours: Hours
     session: SessionLimits

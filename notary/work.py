@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import procrastinate
 from procrastinate.exceptions import UniqueViolation
@@ -11,6 +12,7 @@ from procrastinate.jobs import Status
 
 from notary import jobs
 from notary.database import JOBS_SCHEMA, libpq
+from notary.office.watching import Watchman
 from notary.parts import parts_from
 from notary.settings import Settings
 
@@ -22,7 +24,10 @@ DEAD_AFTER = 15.0
 def work(settings: Settings) -> int:
     logging.basicConfig(level=logging.WARNING)
     jobs.load()
-    jobs.use(parts_from(settings))
+    parts = parts_from(settings)
+    jobs.use(parts)
+    watchman = Watchman(parts)
+    threading.Thread(target=watchman.run, name="watchman", daemon=True).start()
     connector = procrastinate.PsycopgConnector(
         conninfo=libpq(settings.database_url),
         kwargs={"options": f"-c search_path=public,{JOBS_SCHEMA} -c timezone=UTC"},
@@ -35,6 +40,7 @@ def work(settings: Settings) -> int:
             stalled_worker_timeout=DEAD_AFTER,
             delete_jobs="never",
         )
+    watchman.stop()
     return 0
 
 

@@ -35,8 +35,9 @@ import moving
 from identity.calibration import Share
 from identity.challenge import ACTIONS, AHEAD, COLOURS, FLASH, SAY, SHOWN_COLOURS, Drawn, draw
 from identity.liveness import Verdict, judge
+from identity.observer import Observer
 from identity.pictures import decode
-from identity.signals import Observer, Signals
+from identity.signals import Signals
 
 SHEETS = ("printed, in the hand", "printed, swung", "on a screen, swung", "printed and bent, swung")
 

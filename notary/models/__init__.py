@@ -34,6 +34,7 @@ from notary.models.desk import (
 )
 from notary.models.interviews import (
     Answer,
+    Challenge,
     ChatLine,
     FaceCheck,
     IdentityCheck,
@@ -75,6 +76,7 @@ __all__ = [
     "BankCertificate",
     "Base",
     "Case",
+    "Challenge",
     "Channel",
     "ChatLine",
     "Code",

@@ -138,7 +138,9 @@ class FaceCheck(Base):
     id: Mapped[UUID] = key()
     interview_id: Mapped[UUID] = mapped_column(ForeignKey("interviews.id"), index=True)
     results: Mapped[list[Any]] = mapped_column(default_factory=list)
-    """For each engine: engine, model_sha256, threshold, score, band, frames; or the reason why none ran."""
+    """For each engine: engine, model_sha256, threshold, score, band; last the notes, or why none ran."""
+    frames: Mapped[list[Any]] = mapped_column(default_factory=list)
+    """SHA-256 and media time of the snapshots that were compared."""
     advice: Mapped[str]
     asked_at: Mapped[datetime]
     done_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -147,6 +149,42 @@ class FaceCheck(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), default=None)
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
     media_time: Mapped[float | None] = mapped_column(default=None)
+
+
+class Challenge(Base):
+    """A challenge of liveness: what was drawn, what the machine saw of it, what the notary decided (B06, B08)."""
+
+    __tablename__ = "challenges"
+    id: Mapped[UUID] = key()
+    interview_id: Mapped[UUID] = mapped_column(ForeignKey("interviews.id"), index=True)
+    drawn: Mapped[dict[str, Any]] = mapped_column(repr=False)
+    """Nonce, actions, digits, colours, window; empty where it was waived without one."""
+    slow: Mapped[bool]
+    left_out: Mapped[list[Any]] = mapped_column(default_factory=list, repr=False)
+    """Parts that the notary took out: what, reason."""
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    asked_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="waiting")
+    prompts: Mapped[list[Any]] = mapped_column(default_factory=list)
+    """Kind, and media time from when to when."""
+    verdict: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    """`identity.liveness.Verdict`: numbers and reasons, nothing computed from who it is."""
+    signs: Mapped[list[Any]] = mapped_column(default_factory=list)
+    frames: Mapped[list[Any]] = mapped_column(default_factory=list)
+    """SHA-256 and media time of the snapshots that are kept."""
+    heard: Mapped[str] = mapped_column(default="")
+    decision: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="", repr=False)
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), default=None)
+    decided_at: Mapped[datetime | None] = mapped_column(default=None)
+    done_at: Mapped[datetime | None] = mapped_column(default=None)
+    media_time: Mapped[float | None] = mapped_column(default=None)
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'running', 'done', 'broken', 'waived')", name="state"),
+        CheckConstraint("heard IN ('', 'right', 'wrong')", name="heard"),
+        CheckConstraint("decision IN ('', 'accepted', 'refused', 'waived')", name="decision"),
+        CheckConstraint("decision <> 'waived' OR reason <> ''", name="waiver_has_reason"),
+    )
 
 
 class IdentityCheck(Base):

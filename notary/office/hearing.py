@@ -220,6 +220,10 @@ def lock_words(code: str) -> str:
         "all": _("视频断得久，身份四项都要重做。"),
         "against": _("机器说不像同一个人。请您核对并决定。"),
         "other": _("您认定不是本人。"),
+        "challenge": _("您没有认可活体核对。请再做一次，或者写明理由免做。"),
+        "swapped": _("镜头前的脸和刚才认可的不像同一个人。请重做一项身份核对。"),
+        "face-lost": _("镜头前没有人脸了。看见同一张脸就自己解开，您看过也可以。"),
+        "face-unseen": _("有一阵看不清脸了。看清同一张脸就自己解开，您看过也可以。"),
     }.get(code, code)
 
 
@@ -285,7 +289,7 @@ def enter(db: Session, parts: Parts, at: Live, phase: Phase, by: Actor, now: dat
 
 def what_holds_back(db: Session, parts: Parts, at: Live, phase: Phase) -> list[str]:
     """What every phase before `phase` still lacks, in words."""
-    from notary.office import asking, identifying, showing, witnessing
+    from notary.office import asking, identifying, proving, showing, witnessing
 
     missing: list[str] = []
     order = PHASES.index(phase)
@@ -297,7 +301,7 @@ def what_holds_back(db: Session, parts: Parts, at: Live, phase: Phase) -> list[s
     if order > PHASES.index(Phase.ENVIRONMENT) and not witnessing.who_is_there(db, at.interview):
         missing.append(_("还没有记下谁在房间里"))
     if order > PHASES.index(Phase.PRIVATE_TALK):
-        missing += identifying.missing_words(db, at.interview)
+        missing += identifying.missing_words(db, at.interview) + proving.missing_words(db, at.interview)
     if order > PHASES.index(Phase.NOTICE):
         for kind, words in ((ConsentKind.NOTICE, _("告知书还没签")), (ConsentKind.LIABILITY, _("责任告知还没签"))):
             if not consented(db, at.case, kind, since=at.interview.opened_at):

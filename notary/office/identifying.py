@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,6 +29,7 @@ from webrtc.client import MediaError
 
 STEPS = ("look", "talk", "cross", "device")
 PROBES = 5
+GATES = ("no-face", "many-faces", "too-small", "too-dark", "too-bright", "too-flat", "blurred", "turned-away")
 CARD_SNAPSHOTS = ("card-front", "card-back")
 
 
@@ -220,9 +223,55 @@ def card_front(db: Session, case: Case) -> Any:
     return fronts[-1] if fronts else None
 
 
+@dataclass(frozen=True)
+class Scored:
+    """One comparison: the portrait that was cut out of the card, opinions of the engines, advice and notes."""
+
+    portrait: bytes
+    results: list[Any]
+    advice: str
+    notes: list[str]
+
+
+def score(card: bytes, frames: list[bytes]) -> Scored:
+    """The card's portrait against frames, in a child process; nothing but scores comes back (B13)."""
+    portrait = b""
+    try:
+        portrait = child.card_portrait(card)
+        said = child.compare_faces(portrait, frames)
+        gates = sorted({reason for one in said["frames"] for reason in one["reasons"]})
+        return Scored(portrait, list(said["opinions"]), said["advice"], [*said["notes"], *gates])
+    except (IdentityError, ValueError) as failed:
+        return Scored(portrait, [], "none", [getattr(failed, "key", "no-frames")])
+
+
+def record(
+    db: Session, parts: Parts, at: Live, row: FaceCheck, scored: Scored, frames: list[dict[str, Any]], now: datetime
+) -> None:
+    """Writes down what came out; `frames`: SHA-256 and media time of the snapshots that were compared."""
+    if scored.portrait:
+        key, sha256 = safe.keep(parts, at.case, "snapshots", scored.portrait)
+        db.add(
+            Snapshot(
+                interview_id=at.interview.id, kind="card-portrait", leg="card", sha256=sha256, object_key=key,
+                media_time=0.0, at=now,
+            )
+        )  # fmt: skip
+    row.results, row.advice, row.done_at = [*scored.results, {"notes": scored.notes}], scored.advice, now
+    row.frames = frames
+    row.media_time = frames[-1]["media_time"] if frames else None
+    if scored.advice == "against":
+        hearing.lock_signing(db, at, "against", now)
+    hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, scored.advice)
+    ledger.append(
+        db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
+        check=str(row.id), advice=scored.advice, engines=scored.results, notes=scored.notes, frames=frames,
+    )  # fmt: skip
+
+
 @job("compare-faces", attempts=3)
 def compare_faces(parts: Parts, check_id: str) -> None:
-    """Takes frames and lets both engines score them in a child process; nothing but scores comes back (B13)."""
+    """Takes frames and lets both engines score them; where none was good enough the applicant's page says why."""
     with parts.db() as db:
         row = db.get(FaceCheck, UUID(check_id))
         if row is None or row.done_at:
@@ -238,13 +287,7 @@ def compare_faces(parts: Parts, check_id: str) -> None:
             pictures.append(parts.media.snapshot(at.room, APPLICANT))
         except MediaError:
             continue
-    portrait = b""
-    try:
-        portrait = child.card_portrait(reference)
-        said = child.compare_faces(portrait, [one.jpeg for one in pictures])
-        results, advice, notes = list(said["opinions"]), said["advice"], list(said["notes"])
-    except (IdentityError, ValueError) as failed:
-        results, advice, notes = [], "none", [getattr(failed, "key", "no-frames")]
+    scored = score(reference, [one.jpeg for one in pictures])
     now = parts.clock()
     with parts.db.begin() as db:
         row = db.get(FaceCheck, UUID(check_id))
@@ -255,14 +298,6 @@ def compare_faces(parts: Parts, check_id: str) -> None:
         if row.done_at:
             return
         frames = []
-        if portrait:
-            key, sha256 = safe.keep(parts, at.case, "snapshots", portrait)
-            db.add(
-                Snapshot(
-                    interview_id=at.interview.id, kind="card-portrait", leg="card", sha256=sha256, object_key=key,
-                    media_time=0.0, at=now,
-                )
-            )  # fmt: skip
         for picture in pictures:
             key, sha256 = safe.keep(parts, at.case, "snapshots", picture.jpeg)
             db.add(
@@ -272,16 +307,11 @@ def compare_faces(parts: Parts, check_id: str) -> None:
                 )
             )  # fmt: skip
             frames.append({"sha256": sha256, "media_time": picture.seconds})
-        row.results, row.advice, row.done_at = [*results, {"notes": notes}], advice, now
-        row.media_time = pictures[-1].seconds if pictures else None
-        if advice == "against":
-            hearing.lock_signing(db, at, "against", now)
-        hearing.moment(db, at.interview, "face.compared", ledger.SYSTEM, now, row.media_time, advice)
-        ledger.append(
-            db, "face.compared", ledger.SYSTEM, now, case_id=at.case.id, office_id=at.case.office_id,
-            check=check_id, advice=advice, engines=results, notes=notes, frames=frames,
-        )  # fmt: skip
+        record(db, parts, at, row, scored, frames, now)
         hearing.turn(db, parts, at)
+    if scored.advice == "none" and (hint := next((one for one in scored.notes if one in GATES), "")):
+        with suppress(MediaError):
+            parts.media.prompt(at.room, APPLICANT, {"event": "hint", "key": hint})
 
 
 def last_face_check(db: Session, interview: Interview) -> FaceCheck | None:

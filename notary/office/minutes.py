@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from notary.models import Answer, Consent, Interview, Moment, Office, Paper, Person
-from notary.office import asking, filing, hearing, showing, witnessing
+from notary.office import asking, filing, hearing, proving, showing, witnessing
 from notary.office.hearing import Live
 from notary.parts import Parts
 from notary.rules import rules
@@ -72,6 +72,10 @@ def data(db: Session, at: Live, now: datetime, trial: bool) -> dict[str, Any]:
                 .where(Consent.case_id == case.id, Consent.at >= interview.opened_at)
                 .order_by(Consent.at)
             )
+        ]
+        + [
+            {"text": text[:4000], "media_ms": int((seconds or 0) * 1000)}
+            for text, seconds in proving.minutes_lines(db, interview)
         ],
         "answers": [_answer(answers[q.key]) for q in asking.asked_of(case) if q.key in answers],
         "interruptions": _interruptions(db, interview),

@@ -37,7 +37,7 @@ from notary.portal.room import given, looked_after, read_offer, told, with_etag
 from notary.rules import rules
 
 console = Blueprint("console", __name__, url_prefix="/desk/cases/<uuid:case_id>/interview")
-REGIONS = ("bar", "alerts", "steps", "shots", "ask", "chat", "identity", "papers", "log", "health")
+REGIONS = ("bar", "alerts", "steps", "shots", "ask", "chat", "liveness", "identity", "papers", "log", "health")
 SHOTS = ("card-front", "card-back", "face", "other")
 CONSENTS = {str(kind): kind for kind in ConsentKind if kind != ConsentKind.RECIPIENT}
 

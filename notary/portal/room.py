@@ -22,7 +22,7 @@ from notary.lifecycle import Role, State
 from notary.models import Case, ConsentKind, Interview, Paper
 from notary.office import asking, breaking, consenting, doors, filing, hearing, relaying, showing, tickets, witnessing
 from notary.office.hearing import APPLICANT, Live
-from notary.portal import screens
+from notary.portal import liveness, screens
 from notary.portal.doors import actor, address, only, parts
 from signing import wording
 
@@ -118,7 +118,10 @@ def page(case_id: UUID) -> str:
     with parts().db() as db:
         case = own(db, case_id)
         shown = screens.of_applicant(db, case, hearing.newest(db, case), {"legs": {}, "recorder": {"ok": False}})
-        return render_template("interview/applicant.html", case=case, s=shown, away=overview(case_id), full=True)
+        hints = liveness.gate_words().items()
+        return render_template(
+            "interview/applicant.html", case=case, s=shown, away=overview(case_id), hints=hints, full=True
+        )
 
 
 def overview(case_id: UUID) -> str:

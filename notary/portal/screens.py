@@ -18,6 +18,7 @@ from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Momen
 from notary.office import asking, filing, hearing, identifying, showing, witnessing
 from notary.office.hearing import APPLICANT, NOTARY, Live
 from notary.parts import Parts
+from notary.portal import liveness
 from notary.rules import Notice, rules
 
 CHAT_SHOWN = 40
@@ -50,7 +51,7 @@ def of_applicant(db: Session, case: Case, interview: Interview | None, status: d
     made["chat"] = [chat_line(line, case, db) for line in asking.chat_of(db, interview)[-CHAT_SHOWN:]]
     fill = {
         "question": _question, "consent": _consent, "notice": _consent, "document": _paper, "minutes": _paper,
-        "sign": _paper, "ended": _ended,
+        "sign": _paper, "ended": _ended, "challenge": _challenge,
     }.get(made["kind"])  # fmt: skip
     return {**made, **(fill(db, case, interview) if fill else {})}
 
@@ -100,6 +101,10 @@ def _paper(db: Session, case: Case, interview: Interview) -> dict[str, Any]:
         "seen": sorted(showing.shown_pages(db, interview, paper)),
         "phone": filing.party_of(db, case).phone, "name": filing.party_of(db, case).name,
     }  # fmt: skip
+
+
+def _challenge(_db: Session, _case: Case, interview: Interview) -> dict[str, Any]:
+    return {"challenge": interview.screen["challenge"], "prompts": liveness.prompts()}
 
 
 def _ended(db: Session, case: Case, interview: Interview) -> dict[str, Any]:
@@ -211,6 +216,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "material_words": {one.key: one.title.to(language) for one in matter.materials},
         "log": [(clock(one.at, True), moment_words(one)) for one in reversed(moments)],
         "grounds": rules().kinds("stop"), "health": health_of(status), "clock": clock,
+        "challenge": liveness.of_notary(db, at, parts.clock()),
         "locked": hearing.lock_words(interview.locked), "screen": interview.screen, "Phase": Phase,
     }  # fmt: skip
 
@@ -330,6 +336,8 @@ def moment_words(one: Moment) -> str:
         return _("在场：%(who)s", who=" ".join(filter(None, (witnessing.presence_words(rest), one.text))))
     if kind == "said":
         return _("对方说了：%(what)s", what=witnessing.statement_words(rest))
+    if kind == "challenge":
+        return liveness.moment_words(rest, one.text)
     if kind == "snapshot":
         return _("取了一帧：%(what)s", what=shot_words(rest))
     if kind in ("shown", "sign-asked", "signed", "sign-declined"):
@@ -347,6 +355,8 @@ def moment_words(one: Moment) -> str:
         "locked": _("签字锁上：%(why)s", why=hearing.lock_words(one.text)), "suspended": _("暂停：%(why)s", why=hearing.pause_words(one.text)),
         "resumed": _("接着办：停了 %(s)s 秒", s=one.text),
         "ended": _("提前结束"), "face.compared": _("机器比对完了"), "face.without": _("改为不用人脸"),
+        "face.back": _("又看见同一张脸"), "face.swapped": _("镜头前换了一张脸"), "face.lost": _("镜头前没有人脸"),
+        "face.unseen": _("有一阵看不清脸"), "face.many": _("画面里不止一个人"),
         "face.decided": _("您认定：是本人") if one.text == "same" else _("您认定：不是本人"),
     }  # fmt: skip
     return said.get(one.kind, one.kind)
@@ -355,5 +365,5 @@ def moment_words(one: Moment) -> str:
 def shot_words(kind: str) -> str:
     return {
         "card-front": _("身份证正面"), "card-back": _("身份证背面"), "face": _("人脸"), "other": _("其他"),
-        "signature-instrument": _("签文件"), "signature-minutes": _("签笔录"),
+        "challenge": _("活体核对"), "signature-instrument": _("签文件"), "signature-minutes": _("签笔录"),
     }.get(kind, kind)  # fmt: skip

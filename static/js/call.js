@@ -341,6 +341,7 @@ export class Call extends EventTarget {
       health.loss = all > 0 ? Math.max(0, (lost - this.#before.lost) / all) : null;
     }
     this.#before = { lost, received };
+    health.camera = (this.#stream?.getVideoTracks()[0]?.label ?? "").slice(0, 120);
     this.#tell("health", health);
     if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify({ event: "health", health }));
   }

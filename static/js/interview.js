@@ -27,11 +27,40 @@ function begin() {
   call?.stop();
   call = new Call({ url: main.dataset.offer, relay: main.dataset.relay, csrf: csrf(), local: $("near"), remote: $("far") });
   call.addEventListener("state", ({ detail }) => shown(detail.state));
-  call.addEventListener("event", ({ detail }) => detail.event === "turn" && poll.now());
+  call.addEventListener("event", ({ detail }) => told(detail));
   call.addEventListener("health", ({ detail }) => network(detail));
   call.addEventListener("remote", ({ detail }) => words(detail.locked ? say("locked") : ""));
   window.yzCall = call;
   call.start();
+}
+
+function told(event) {
+  if (event.event === "turn") poll.now();
+  else if (event.event === "prompt") prompt(event);
+  else if (event.event === "hint") hint(event.key);
+}
+
+// A challenge: the server says what to do, one thing at a time, and when; a redrawn panel shows the same again.
+let asked = null;
+function prompt(event) {
+  asked = event;
+  const box = $("challenge");
+  if (box?.dataset.challenge !== event.challenge) return poll.now(); // the panel is on its way
+  for (const one of box.querySelectorAll("[data-prompt]")) one.hidden = one.dataset.prompt !== event.kind;
+  $("digits").hidden = event.kind !== "say";
+  $("digits").textContent = event.kind === "say" ? event.text.split("").join(" ") : "";
+  $("flash").hidden = event.kind !== "flash";
+  $("flash").dataset.colour = event.kind === "flash" ? event.text : "";
+  if (event.kind !== "ahead") hint("");
+}
+
+let hinted = null;
+function hint(key) {
+  const words = key ? (document.querySelector(`#hints [data-hint="${CSS.escape(key)}"]`)?.textContent ?? "") : "";
+  clearTimeout(hinted);
+  $("hint").hidden = !words;
+  $("hint").textContent = words;
+  if (words) hinted = setTimeout(() => hint(""), 6000);
 }
 
 function shown(now) {
@@ -43,6 +72,7 @@ function shown(now) {
   } else if (now === "live") {
     broken = tries = 0;
   }
+  if (now !== "live") $("flash").hidden = true;
   if (now !== "live") $("network-words").textContent = say("gone");
   if (now === "interrupted") return gap();
   words(say(now), "", ["denied", "missing", "busy", "replaced", "refused"].includes(now));
@@ -87,6 +117,8 @@ function drawn(moved) {
     pad = new Pad(canvas, ink.get(paper));
     $("pad-clear").addEventListener("click", () => pad.clear());
   }
+  if (asked && $("challenge")?.dataset.challenge === asked.challenge) prompt(asked);
+  if (!$("challenge")) $("flash").hidden = true;
   const sheet = $("sheet");
   if (sheet && $("seen") && !(sheet.complete && sheet.naturalWidth)) unseen(sheet, $("seen"), $("sheet-wait"));
   for (const button of document.querySelectorAll("#panel [data-speak]")) {

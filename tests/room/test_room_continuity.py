@@ -1,0 +1,94 @@
+"""The same face throughout: another one at the camera is noticed within seconds, and nothing is signed until new proof."""
+
+import time
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+from webrtc_parties import Clip
+
+from identity import child
+from notary.demo import peer
+from notary.models import Event, FaceCheck, Interview, Snapshot
+from notary.office.watching import Watchman
+
+FACES = Path(__file__).resolve().parent.parent / "faces"
+
+
+def clip_of(picture: Path) -> Clip:
+    made = peer.Clip(picture, 300)
+    return Clip(made.pictures, made.sounds, peer.PICTURES)
+
+
+@pytest.fixture
+def watched(office, tmp_path):
+    """An interview with a face at the camera that the notary has accepted, and the other clips."""
+    from conftest import Interviewing
+
+    nobody = tmp_path / "nobody.jpg"
+    Image.fromarray(np.full((500, 400, 3), 120, np.uint8)).save(nobody)
+    clips = {"applicant": clip_of(FACES / "1.jpg"), "notary": clip_of(FACES / "2.jpg")}
+    one = Interviewing(office, clips)
+    one.start().consent()
+    one.notary.does("consent/face")
+    one.applicant.does("consent/face", given="yes")
+    one.notary.does("phase", phase="identity")
+    for _n in range(2):
+        one.notary.does("snapshot", kind="face")
+    with one.parts.db.begin() as db:
+        row, now = db.scalars(sa.select(Interview)).one(), one.parts.clock()
+        frames = [{"sha256": shot.sha256, "media_time": shot.media_time} for shot in db.scalars(sa.select(Snapshot))]
+        db.add(FaceCheck(interview_id=row.id, advice="supports", frames=frames, asked_at=now, done_at=now))
+    one.other = {"stranger": clip_of(FACES / "2.jpg"), "nobody": clip_of(nobody), "same": clips["applicant"]}
+    yield one
+    one.end()
+    child.close()
+
+
+def show(one, who: str) -> None:
+    one.parties[0].tracks["video"].frames = one.other[who].video
+
+
+def until(watchman: Watchman, name: UUID, event: str, seconds: float) -> float:
+    began = time.monotonic()
+    while watchman.look(name) != event:
+        assert time.monotonic() - began < seconds, f"no {event!r} in {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+@pytest.mark.req("B08", "C06", "B12", "B13")
+def test_another_face_locks_signing_until_one_identity_step(watched):
+    name, watchman = UUID(watched.room), Watchman(watched.parts)
+    assert "" == watchman.look(name)  # nobody is watched before the notary has accepted a face
+    watched.notary.does("face/decide", decision="same", reason="")
+    until(watchman, name, "same", 20)
+
+    show(watched, "stranger")
+    until(watchman, name, "other", 15)
+    state = watched.notary.state()
+    assert "swapped" == state["locked"]
+    assert watched.applicant.state()["locked"]
+    assert "看一眼还不够" in watched.notary.refused(409, "look")
+    with watched.parts.db() as db:
+        line = db.scalars(sa.select(Event).where(Event.kind == "face.swapped")).one()
+        assert line.payload["media_time"] > 0
+        assert db.scalars(sa.select(Snapshot).where(Snapshot.sha256 == line.payload["sha256"])).one()
+    show(watched, "same")
+    until(watchman, name, "same", 15)
+    assert "swapped" == watched.notary.state()["locked"]
+    watched.notary.does("identity/talk", result="confirmed")
+    assert "" == watched.notary.state()["locked"]
+
+    show(watched, "nobody")
+    until(watchman, name, "lost", 20)
+    assert "face-lost" == watched.notary.state()["locked"]
+    show(watched, "same")
+    until(watchman, name, "same", 15)
+    assert "" == watched.notary.state()["locked"]
+
+    watched.notary.does("face/without", reason="对方要求不再用机器看脸")
+    assert "" == watchman.look(name)
