@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -75,15 +76,17 @@ def size_of(interview: Interview, segment: str) -> int:
 
 
 def read(parts: Parts, case: Case, interview: Interview, segment: str, first: int, last: int) -> Iterator[bytes]:
-    """Bytes `first` to `last`, both included, decrypted fragment by fragment; nothing is written to disk.
-
-    Raises Unavailable at the first fragment that does not open.
-    """
+    """Bytes `first` to `last`, both included, decrypted fragment by fragment; nothing is written to disk."""
     size_of(interview, segment)  # only names of the manifest reach the file system
     path = parts.settings.under("recordings", str(interview.id), f"{segment}.rec")
+    return stretch(path, safe.data_key(parts, case), str(interview.id), first, last)
+
+
+def stretch(path: Path, key: bytes, room: str, first: int, last: int) -> Iterator[bytes]:
+    """Bytes `first` to `last` of a file of fragments. Raises Unavailable at the first that does not open."""
     at = 0
     try:
-        for plain in journal.fragments(path, safe.data_key(parts, case), str(interview.id)):
+        for plain in journal.fragments(path, key, room):
             begin, end = max(first - at, 0), min(last + 1 - at, len(plain))
             if begin < end:
                 yield plain[begin:end]

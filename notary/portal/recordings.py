@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from werkzeug.http import parse_range_header
 from werkzeug.wrappers import Response as AnyResponse
 
-from notary.errors import BadInput, NotAllowed
+from notary.errors import BadInput, NotAllowed, NotFound
 from notary.lifecycle import Role
 from notary.models import Case
-from notary.office import filing, hearing, playing
+from notary.office import composing, filing, hearing, playing
 from notary.office.accepting import case_for_staff
 from notary.portal.doors import actor, only, parts
 
@@ -38,7 +39,10 @@ def _page(case_id: UUID, errors: dict[str, str], reason: str) -> str:
         case = case_for_staff(db, case_id, actor())
         looking = may_look(case)
         found = hearing.interviews_of(db, case) if looking else []
-        rows = [(one, playing.segments(one), playing.phases(db, one)) for one in found]
+        rows = [
+            (one, playing.segments(one), playing.phases(db, one), composing.size(parts(), one) is not None)
+            for one in found
+        ]
         return render_template(
             "deed/recordings.html", case=case, party=filing.party_of(db, case), looking=looking, rows=rows,
             errors=errors, reason=reason, words=playing.phase_words,
@@ -51,7 +55,10 @@ def look(case_id: UUID) -> Page:
     me, now, reason = actor(), parts().clock(), request.form.get("reason", "")
     try:
         with parts().db.begin() as db:
-            playing.open_for(db, case_for_staff(db, case_id, me), reason, me, now)
+            case = case_for_staff(db, case_id, me)
+            playing.open_for(db, case, reason, me, now)
+            for interview in hearing.interviews_of(db, case):
+                composing.wanted(db, parts(), interview)
     except BadInput as bad:
         return _page(case_id, bad.fields, reason), bad.status
     still = {key: until for key, until in session.get("looking", {}).items() if datetime.fromisoformat(until) > now}
@@ -69,15 +76,31 @@ def play(case_id: UUID, interview_id: UUID, segment: str) -> AnyResponse:
             raise NotAllowed
         interview = playing.interview_of(db, case, interview_id)
         size = playing.size_of(interview, segment)
+    return _ranged(size, lambda first, last: playing.read(parts(), case, interview, segment, first, last))
+
+
+@recordings.get("/cases/<uuid:case_id>/recordings/<uuid:interview_id>/side-by-side.webm")
+@only(Role.NOTARY, Role.APPROVER)
+def play_both(case_id: UUID, interview_id: UUID) -> AnyResponse:
+    """The film of both parties, once its job has made it."""
+    with parts().db() as db:
+        case = case_for_staff(db, case_id, actor())
+        if not may_look(case):
+            raise NotAllowed
+        interview = playing.interview_of(db, case, interview_id)
+    size = composing.size(parts(), interview)
+    if size is None:
+        raise NotFound
+    return _ranged(size, lambda first, last: composing.read(parts(), case, interview, first, last))
+
+
+def _ranged(size: int, read: Callable[[int, int], Iterator[bytes]]) -> AnyResponse:
     asked = parse_range_header(request.headers.get("Range"))
     stretch = asked.range_for_length(size) if asked is not None else None
     if asked is not None and stretch is None:
         return AnyResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     first, end = stretch or (0, size)
-    response = AnyResponse(
-        playing.read(parts(), case, interview, segment, first, end - 1),
-        status=206 if stretch else 200, mimetype="video/webm",
-    )  # fmt: skip
+    response = AnyResponse(read(first, end - 1), status=206 if stretch else 200, mimetype="video/webm")
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Length"] = str(end - first)
     if stretch:
