@@ -20,7 +20,7 @@ from identity.child import Watching
 from identity.errors import IdentityError
 from identity.signals import Signals
 from notary.office.hearing import APPLICANT
-from webrtc.client import MediaClient, MediaError, Seen
+from webrtc.client import MediaError, Rooms, Seen
 
 AHEAD_AT_MOST_S, ENOUGH_AHEAD = 12.0, 8
 HINT_EVERY_S = 1.5
@@ -46,7 +46,7 @@ class Performance:
 
 
 def perform(
-    media: MediaClient,
+    media: Rooms,
     room: str,
     challenge: str,
     drawn: Drawn,
@@ -94,7 +94,7 @@ def perform(
     return made
 
 
-def _look_ahead(media: MediaClient, room: str, looking: _Looking, sleep: Callable[[float], None]) -> float:
+def _look_ahead(media: Rooms, room: str, looking: _Looking, sleep: Callable[[float], None]) -> float:
     """Waits for a face that is large, sharp and lit well enough, and says on the applicant's page what is in the way."""
     waited, hinted = 0.0, 0.0
     while waited < AHEAD_AT_MOST_S:
@@ -109,7 +109,7 @@ def _look_ahead(media: MediaClient, room: str, looking: _Looking, sleep: Callabl
     return waited
 
 
-def _mark(media: MediaClient, room: str, kind: str) -> None:
+def _mark(media: Rooms, room: str, kind: str) -> None:
     """The prompt stands in the recording's journal too."""
     media.mark(room, f"challenge-{kind}")
 
