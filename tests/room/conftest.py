@@ -299,6 +299,12 @@ class Interviewing:
 
 
 @pytest.fixture
+def interviewing():
+    """What makes an interview, for tests that bring their own pictures."""
+    return Interviewing
+
+
+@pytest.fixture
 def interview(office, clips):
     made = Interviewing(office, clips)
     yield made

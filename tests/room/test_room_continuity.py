@@ -24,14 +24,12 @@ def clip_of(picture: Path) -> Clip:
 
 
 @pytest.fixture
-def watched(office, tmp_path):
+def watched(office, interviewing, tmp_path):
     """An interview with a face at the camera that the notary has accepted, and the other clips."""
-    from conftest import Interviewing
-
     nobody = tmp_path / "nobody.jpg"
     Image.fromarray(np.full((500, 400, 3), 120, np.uint8)).save(nobody)
     clips = {"applicant": clip_of(FACES / "1.jpg"), "notary": clip_of(FACES / "2.jpg")}
-    one = Interviewing(office, clips)
+    one = interviewing(office, clips)
     one.start().consent()
     one.notary.does("consent/face")
     one.applicant.does("consent/face", given="yes")
