@@ -46,10 +46,7 @@ class Workers(Rooms):
 
     def call(self, request: Request, timeout: float | None = None) -> dict[str, Any]:
         """The answer of the worker that the room is pinned to. Raises NoSuchRoom where it is pinned to none."""
-        try:
-            room = UUID(request.room)
-        except ValueError:
-            raise NoSuchRoom("no room of the office has such a name") from None
+        room = _id_of(request.room)
         if isinstance(request, OpenRoom):
             return self._open(room, request)
         number = self._known.get(room) or self._pinned(room)
@@ -66,7 +63,10 @@ class Workers(Rooms):
 
     def watch(self, room_id: str, leg: str, seconds: float, rate: float = 12.0) -> Iterator[Seen]:
         """From the worker that the room is pinned to."""
-        return self.each[self._pinned(UUID(room_id))].watch(room_id, leg, seconds, rate)
+        number = self._pinned(_id_of(room_id))
+        if number not in self.each:
+            raise Unreachable(f"there is no media worker {number} any more")
+        return self.each[number].watch(room_id, leg, seconds, rate)
 
     def forget(self, room: UUID) -> None:
         """The room is closed and takes no place any more."""
@@ -184,6 +184,14 @@ class Workers(Rooms):
     def _failed_lately(self, number: int) -> bool:
         _since, last = self._silent.get(number, (0.0, float("-inf")))
         return time.monotonic() - last < AWAY_S
+
+
+def _id_of(room: str) -> UUID:
+    """Raises NoSuchRoom."""
+    try:
+        return UUID(room)
+    except ValueError:
+        raise NoSuchRoom("no room of the office has such a name") from None
 
 
 def rooms_held(db: Session) -> dict[int, int]:

@@ -267,8 +267,8 @@ async def _listen(engine: Engine, path: Path) -> asyncio.Server:
                     return
                 writer.write(protocol.answer_line(answer))
                 await writer.drain()
-        except (ValueError, TimeoutError, OSError, asyncio.IncompleteReadError):
-            pass
+        except (ValueError, TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # cancelled: the worker ends, and asyncio of Python 3.11 would log that as a fault
         finally:
             writer.close()
 

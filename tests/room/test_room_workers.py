@@ -333,3 +333,29 @@ def test_another_offices_interviews_are_not_there(interview):
 
     assert 'data-worker="1"' in page
     assert "2026-远-000001" not in page
+
+
+@pytest.mark.req("C07", "D05", "D14")
+def test_both_sides_come_back_through_their_pages_at_another_worker_when_theirs_stays_away(
+    interview, workers, monkeypatch
+):
+    media_of = Workers([one.socket for one in workers], interview.parts.db, interview.parts.clock)
+    interview.parts = interview.app.extensions["parts"] = replace(interview.parts, media=media_of)
+    interview.start().consent()
+    room = interview.room
+    assert pins(interview.parts) == {room: 1}
+    workers[0].kill()
+    monkeypatch.setattr(media, "AWAY_S", 0.2)
+    interview.look()  # the page's poll finds that nobody answers
+    time.sleep(0.3)
+
+    for leg in ("applicant", "notary"):
+        interview.join(leg)
+
+    assert pins(interview.parts) == {room: 2}
+    assert interview.notary.state()["state"] in ("interview", "suspended")
+    with interview.parts.db() as db:
+        manifest = closing.close_room(interview.parts, hearing.live(db, db.get_one(Case, interview.case_id)))
+    assert closing.is_whole(manifest), manifest["problems"]
+    assert sorted(one["leg"] for one in manifest["segments"]) == ["applicant", "applicant", "notary", "notary"]
+    assert [one["end"] for one in manifest["segments"]].count("worker") == 2
