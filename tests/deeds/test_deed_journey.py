@@ -7,6 +7,7 @@ import re
 import zipfile
 from urllib.parse import urlsplit
 
+import av
 import pikepdf
 import pytest
 import sqlalchemy as sa
@@ -219,6 +220,37 @@ def test_a_recording_plays_in_stretches_only_for_a_reason_that_is_kept(world, is
     with world.parts.db() as db:
         kept = db.scalars(sa.select(Event).where(Event.kind == "recording.opened")).all()
     assert [one.payload["reason"] for one in kept] == ["审批前核对签字"]
+
+
+@pytest.mark.req("D08", "D11")
+def test_who_looks_gets_both_parties_in_one_film_and_the_originals_stay(world, issued, tmp_path):
+    carol, base = world.browser("wangshu"), f"/desk/cases/{issued.case_id}/recordings"
+    with world.parts.db() as db:
+        from notary.models import Interview
+
+        interview = db.scalars(sa.select(Interview).where(Interview.case_id == issued.case_id)).one()
+    path = f"{base}/{interview.id}/side-by-side.webm"
+    assert carol.http.get(path).status_code == 403
+    assert carol.form(base, reason="审批前核对签字").status_code == 303
+    if "data-both-waits" in carol.get(base).text:
+        assert carol.http.get(path).status_code == 404
+    world.work()
+    assert "data-both " in carol.get(base).text
+    whole = carol.http.get(path)
+    (tmp_path / "both.webm").write_bytes(whole.data)
+    with av.open(str(tmp_path / "both.webm")) as film:
+        pictures = [frame.time for frame in film.decode(video=0)]
+    with av.open(str(tmp_path / "both.webm")) as film:
+        assert sum(frame.samples for frame in film.decode(audio=0)) > 0
+    length = max(one["offset"] + one["seconds"] for one in interview.manifest["segments"])
+    assert abs(len(pictures) / 10 - length) < 1
+    assert carol.http.get(path, headers={"Range": "bytes=100-299"}).data == whole.data[100:300]
+    folder = world.settings.under("recordings", str(interview.id))
+    assert not [one for one in folder.iterdir() if b"webm" in one.read_bytes()[:4096]], "nothing stands there in clear"
+    assert (
+        world.browser("chenjing").form(f"/desk/cases/{issued.case_id}/bundle", **{"bundle-reason": "法院调取"}).mimetype
+        == "application/zip"
+    )
 
 
 @pytest.mark.req("I03", "D11")

@@ -128,7 +128,9 @@ def test_the_applicant_stands_left_the_notary_right_each_at_its_time_and_a_gap_i
 @pytest.mark.parametrize("spoilt", [b"", b"rubbish" * 1000, "cut"])
 def test_a_segment_that_is_no_film_leaves_its_half_grey_and_the_other_whole(tmp_path, spoilt):
     whole = segment(BLUE, 1000, 2)
-    data, code = film([("applicant", 0.0, 2.0, whole[:500] if spoilt == "cut" else spoilt), ("notary", 0.0, 2.0, whole)], 2.0)
+    data, code = film(
+        [("applicant", 0.0, 2.0, whole[:500] if spoilt == "cut" else spoilt), ("notary", 0.0, 2.0, whole)], 2.0
+    )
     assert code == 0
     (tmp_path / "both.webm").write_bytes(data)
     seen, _ = halves(tmp_path / "both.webm")
