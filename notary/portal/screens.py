@@ -18,7 +18,7 @@ from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Momen
 from notary.office import asking, filing, hearing, identifying, showing, witnessing
 from notary.office.hearing import APPLICANT, NOTARY, Live
 from notary.parts import Parts
-from notary.portal import liveness
+from notary.portal import guiding, liveness
 from notary.rules import Notice, rules
 
 CHAT_SHOWN = 40
@@ -203,7 +203,8 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "face_advice": advice_words(face.advice) if face else "",
         "against": bool(face and face.advice in ("against", "doubtful") and face.done_at),
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
-        "step_words": identifying.step_words,
+        "step_words": identifying.step_words, "guide": guiding.steps(), "items": identifying.items_of(db, interview),
+        "item_words": guiding.item_words, "media_clock": liveness.media_clock,
         "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
@@ -336,6 +337,8 @@ def moment_words(one: Moment) -> str:
         return _("在场：%(who)s", who=" ".join(filter(None, (witnessing.presence_words(rest), one.text))))
     if kind == "said":
         return _("对方说了：%(what)s", what=witnessing.statement_words(rest))
+    if kind == "item":
+        return guiding.moment_words(rest, one.text)
     if kind == "challenge":
         return liveness.moment_words(rest, one.text)
     if kind == "snapshot":

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from strokes import STROKES
 
-from notary.models import FaceCheck, Interview
+from notary.models import Challenge, FaceCheck, Interview
 from tests.looking import Looking, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
@@ -77,6 +77,24 @@ def compared(interview):
         db.add(FaceCheck(interview_id=row.id, advice="doubtful", results=bands, asked_at=now, done_at=now))
 
 
+def challenged(interview):
+    """What the job leaves when a turn was not quite met, from a camera with a program's name."""
+    findings = [
+        {"kind": "left", "at": 31.0, "met": 33.5, "reasons": ["eyes-came-along"], "measured": {}},
+        {"kind": "mouth", "at": 36.2, "met": 37.1, "reasons": [], "measured": {}},
+        {"kind": "say", "at": 41.4, "met": 42.0, "reasons": [], "measured": {}},
+    ]
+    with interview.parts.db.begin() as db:
+        row, at, now = (
+            db.scalars(sa.select(Challenge)).one(),
+            db.scalars(sa.select(Interview)).one(),
+            interview.parts.clock(),
+        )
+        row.state, row.done_at, row.media_time, row.signs = "done", now, 28.0, ["camera-name", "too-steady"]
+        row.verdict = {"outcome": "failed", "findings": findings, "reasons": ["left-out-flash"]}
+        at.screen, at.turn = {"kind": "talk"}, at.turn + 1
+
+
 @pytest.mark.req("L01")
 def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, interview):
     looking, one = sides.looking, interview
@@ -95,6 +113,13 @@ def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, int
     one.notary.does("snapshot", kind="face")
     compared(one)
     sides.both("identity", "talk")
+    one.notary.does("challenge/start", slow="", out="flash", why="怕屏幕闪", reason="")
+    sides.both("challenge", "challenge")
+    challenged(one)
+    one.notary.does("item/hand", result="odd", note="手划过时下巴抖了一下")
+    sides.notary("challenge-done")
+    one.notary.does("challenge/heard", heard="right")
+    one.notary.does("challenge/decide", decision="accepted", reason="转头慢，眼睛跟着走，其他都好")
     one.notary.does("face/decide", decision="same", reason="本人说出了证件上的旧住址")
     one.identify()
     sides.notary("notice")
