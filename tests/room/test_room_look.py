@@ -77,6 +77,26 @@ def compared(interview):
         db.add(FaceCheck(interview_id=row.id, advice="doubtful", results=bands, asked_at=now, done_at=now))
 
 
+def prompted(page):
+    """Prompts come over the data channel, one at a time; colours cover the whole page and go again."""
+    told = """([kind, text]) => window.yzCall.dispatchEvent(new CustomEvent("event", { detail: {
+        event: "prompt", challenge: document.querySelector("#challenge").dataset.challenge, kind, text } }))"""
+    colour = "() => getComputedStyle(document.querySelector('#flash')).backgroundColor"
+    page.evaluate(told, ["flash", "red"])
+    assert "rgb(255, 0, 0)" == page.evaluate(colour)
+    assert page.locator("#flash").bounding_box()["width"] == page.viewport_size["width"]
+    page.evaluate(told, ["say", "4711"])
+    assert page.locator("#flash").is_hidden()
+    assert "4 7 1 1" == page.locator("#digits").inner_text()
+    page.evaluate(
+        "() => window.yzCall.dispatchEvent(new CustomEvent('event', { detail: { event: 'hint', key: 'too-dark' } }))"
+    )
+    assert page.locator("#hint").is_visible()
+    page.evaluate(told, ["left", ""])
+    assert "left" == page.get_attribute("#prompt", "data-now")
+    assert page.locator("#prompt").inner_text() == page.locator('[data-prompt="left"]').text_content()
+
+
 def challenged(interview):
     """What the job leaves when a turn was not quite met, from a camera with a program's name."""
     findings = [
@@ -115,6 +135,7 @@ def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, int
     sides.both("identity", "talk")
     one.notary.does("challenge/start", slow="", out="flash", why="怕屏幕闪", reason="")
     sides.both("challenge", "challenge")
+    sides.applicant("challenge-left", "challenge", then=prompted)
     challenged(one)
     one.notary.does("item/hand", result="odd", note="手划过时下巴抖了一下")
     sides.notary("challenge-done")
