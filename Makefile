@@ -85,4 +85,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock bench-identity

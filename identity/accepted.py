@@ -7,7 +7,7 @@ from identity.continuity import Look
 from identity.engines import DEFAULT, engine
 from identity.errors import NoFace
 from identity.faces import Encoding, average
-from identity.observer import COMPARABLE
+from identity.observer import COMPARABLE, LOOKED_AT
 from identity.pictures import Image
 
 
@@ -24,13 +24,13 @@ class Accepted:
 
     def look(self, frame: Image) -> Look:
         """Who is in this (H, W, 3) uint8 BGR frame: the face most like the accepted one counts."""
-        found = yunet.find(frame)
+        found = yunet.find(frame, LOOKED_AT)
         near = [face for face in found if face.width >= COMPARABLE * found[0].width]
         if not near:
             return Look(0)
-        reasons = gates.measured(frame, near[0]).reasons
-        good = [face for face in near if not gates.measured(frame, face).reasons]
+        reasons = [gates.measured(frame, face).reasons for face in near]
+        good = [face for face, why in zip(near, reasons, strict=True) if not why]
         if not good:
-            return Look(len(near), None, reasons)
+            return Look(len(near), None, reasons[0])
         same = max(self._engine.score(self._mean, self._engine.encode_face(frame, face)).value for face in good)
         return Look(len(near), same)

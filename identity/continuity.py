@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Event = Literal["", "same", "other", "lost", "unseen", "many"]
 
-OTHER, SURELY_OTHER = 0.5, 0.15
+OTHER, SURELY_OTHER = 0.5, 0.3
 """Likeness (SFace) below which a good frame speaks against, and below which one is enough. Frames of one person in one
 sitting are far more alike than a card and a camera, so this lies above the threshold for those."""
 UNSEEN_S = 20.0

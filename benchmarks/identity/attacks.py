@@ -1,7 +1,7 @@
 """
 What the machine's part of a challenge lets through.
 
-    python benchmarks/identity/attacks.py FOLDER [--sheets 300] [--animated 100] [--replays 3000] [--seed 1]
+    python benchmarks/identity/attacks.py FOLDER [--sheets 300] [--animated 100] [--replays 3000] [--fps 12] [--seed 1]
 
 FOLDER holds photographs of one face each; each is used as if it were all that an attacker has.
 
@@ -147,6 +147,8 @@ def a_person(chance: random.Random) -> Verdict:
 
 
 def told(name: str, verdicts: list[Verdict], hits: int) -> dict[str, object]:
+    if not verdicts:
+        return {}
     low, high = Share(hits, len(verdicts)).interval
     met: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -181,13 +183,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     for name, size in (("sheets", 300), ("animated", 100), ("replays", 3000)):
         parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--fps", type=int, default=moving.FPS, help="frames a second of what is rendered")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
+    moving.FPS = asked.fps
     chance = random.Random(asked.seed)
     began = time.monotonic()
-    genuine = [a_person(chance) for _ in range(max(1, asked.replays // 10))]
-    told("somebody who obeys, as signals (people: not measured)", genuine, passed(genuine))
+    if genuine := [a_person(chance) for _ in range(asked.replays // 10)]:
+        told("somebody who obeys, as signals (people: not measured)", genuine, passed(genuine))
     for name, known, without in (
         ("replay of an uninstructed video", False, False),
         ("replay of another challenge's recording", True, False),

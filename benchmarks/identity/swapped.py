@@ -4,7 +4,7 @@ How soon another face at the camera is noticed.
     python benchmarks/identity/swapped.py FACE OTHER... [--runs 50] [--seed 1]
 
 A real media worker, a party that sends FACE (VP8, a key frame a second), and the office's own looks at key frames, every
-1.5 seconds as in an interview, without its database. At a random moment the party sends one of OTHER instead. Counted: looks
+second as in an interview, without its database. At a random moment the party sends one of OTHER instead. Counted: looks
 that say so within four seconds of the swap; beside it, how many looks at the same face said anything else.
 """
 

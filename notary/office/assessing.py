@@ -25,7 +25,7 @@ FILING_DUTY = 100_000
 LEAST_WORDS = 20
 FULL_AGE_FOR_OWN_CONSENT = 14
 """PIPL art. 31."""
-FACES = ("face", "card-portrait")
+FACES = ("face", "card-portrait", "challenge")
 
 
 def file(db: Session, office_id: UUID, said: Mapping[str, str], by: Actor, now: datetime) -> Assessment:

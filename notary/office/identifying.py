@@ -19,7 +19,7 @@ from notary.errors import BadInput, NotAllowed, NotFound, NotPossible, Unavailab
 from notary.jobs import enqueue, job
 from notary.ledger import Actor
 from notary.lifecycle import Need
-from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Phase, Snapshot, StepResult
+from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Moment, Phase, Snapshot, StepResult
 from notary.office import assessing, filing, hearing, safe
 from notary.office.hearing import APPLICANT, Live
 from notary.office.needs import check
@@ -37,6 +37,47 @@ def step_words(step: str) -> str:
     return {
         "look": _("证件视读"), "talk": _("单独谈话"), "cross": _("交叉印证"), "device": _("身份证识别仪核验"),
     }[step]  # fmt: skip
+
+
+ITEMS = {"look": ("tilt", "hand", "profile"), "talk": ("unscripted",), "cross": ("answers",), "device": ()}
+"""What the notary looks at in each step, by eye. Where a face is swapped by a program, it breaks behind a hand and from
+the side; a copied card does not shimmer when it is tilted; nobody prepares for a question that was not announced."""
+ITEM_RESULTS = ("fine", "odd", "skipped")
+
+
+def check_item(
+    db: Session, parts: Parts, at: Live, item: str, result: str, note: str, by: Actor, now: datetime
+) -> None:
+    """One thing looked at, with its media time. What was odd or left out, and which question was asked, is written down.
+    Raises NotFound, BadInput, NotPossible."""
+    if not any(item in items for items in ITEMS.values()):
+        raise NotFound
+    if result not in ITEM_RESULTS:
+        raise BadInput({"result": _("请选结果。")})
+    if (result != "fine" or item == "unscripted") and len(note.strip()) < 4:
+        raise BadInput({"note": _("请写明看到了什么、为什么没做，或者问了什么。")})
+    if hearing.PHASES.index(at.interview.phase) < hearing.PHASES.index(Phase.IDENTITY):
+        raise NotPossible(_("先让对方同意录音录像，再开始核对身份。"))
+    seconds = hearing.media_time(parts, at)
+    text = f"{result} {' '.join(note.split())[:500]}".strip()
+    hearing.moment(db, at.interview, f"item.{item}", by, now, seconds, text)
+    ledger.append(
+        db, "identity.item", by, now, case_id=at.case.id, office_id=at.case.office_id,
+        item=item, result=result, note=note.strip()[:500], media_time=seconds,
+    )  # fmt: skip
+    hearing.turn(db, parts, at)
+
+
+def items_of(db: Session, interview: Interview) -> dict[str, dict[str, Any]]:
+    """The last word on each item that still counts: result, note, media_time."""
+    query = sa.select(Moment).where(
+        Moment.interview_id == interview.id, Moment.kind.like("item.%"), Moment.at >= interview.identity_since
+    )
+    found = {}
+    for row in db.scalars(query.order_by(Moment.at)):
+        result, _space, note = row.text.partition(" ")
+        found[row.kind.removeprefix("item.")] = {"result": result, "note": note, "media_time": row.media_time}
+    return found
 
 
 def decide_step(
@@ -62,8 +103,10 @@ def decide_step(
         if missing:
             raise NotPossible(_("请先让对方把身份证正反面对着镜头，各取一帧。"))
     seconds = hearing.media_time(parts, at)
+    looked_at = {key: one for key, one in items_of(db, at.interview).items() if key in ITEMS[step]}
     row = IdentityStep(
         interview_id=at.interview.id, step=step, result=result, reason=reason.strip(), media_time=seconds,
+        detail={"items": looked_at},
         by=by.id, at=now,  # type: ignore[arg-type]
     )  # fmt: skip
     db.add(row)
@@ -71,7 +114,7 @@ def decide_step(
     hearing.moment(db, at.interview, f"identity.{step}", by, now, seconds, str(result))
     ledger.append(
         db, f"identity.{step}", by, now, case_id=at.case.id, office_id=at.case.office_id,
-        result=str(result), reason=reason.strip(), media_time=seconds,
+        result=str(result), reason=reason.strip(), media_time=seconds, items=looked_at,
     )  # fmt: skip
     if result == StepResult.CONFIRMED and at.interview.again in ("step", "all"):
         at.interview.again, at.interview.locked = "", ""  # after `all` the other steps are missing by themselves

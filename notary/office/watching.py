@@ -34,7 +34,7 @@ from webrtc.client import MediaError, Picture
 
 log = structlog.get_logger()
 
-EVERY_S = 1.5
+EVERY_S = 1.0
 AT_ONCE = 4
 """Interviews looked at side by side; most of a look is waiting for a key frame."""
 WORTH_A_LINE_S = 30.0

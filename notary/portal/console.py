@@ -297,6 +297,14 @@ def identity(case_id: UUID, step: str) -> AnyResponse:
     )  # fmt: skip
 
 
+@console.post("/item/<item>")
+@only(Role.NOTARY)
+def check_item(case_id: UUID, item: str) -> AnyResponse:
+    """One thing that the notary looked at within a step of identity."""
+    result, note = given("result"), given("note")
+    return act(case_id, lambda db, at, now: identifying.check_item(db, parts(), at, item, result, note, actor(), now))
+
+
 @console.get("/snapshots/<uuid:snapshot_id>.jpg")
 @only(Role.NOTARY)
 def snapshot_picture(case_id: UUID, snapshot_id: UUID) -> Response:

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from notary import calendar, words
 from notary.lifecycle import State
 from notary.matters import Question
-from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Moment, Paper, Person, Phase
+from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Moment, Paper, Person, Phase, Snapshot
 from notary.office import asking, filing, hearing, identifying, showing, witnessing
 from notary.office.hearing import APPLICANT, NOTARY, Live
 from notary.parts import Parts
-from notary.portal import liveness
+from notary.portal import guiding, liveness
 from notary.rules import Notice, rules
 
 CHAT_SHOWN = 40
@@ -201,9 +201,12 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
             for name, one in zip((_("主引擎"), _("副引擎")), opinions(face.results), strict=False)
         ] if face else [],
         "face_advice": advice_words(face.advice) if face else "",
+        "face_notes": [words for key, words in liveness.gate_words().items() if face and key in notes_of(face.results)],
+        "face_frames": _compared(db, interview, face.frames) if face else [],
         "against": bool(face and face.advice in ("against", "doubtful") and face.done_at),
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
-        "step_words": identifying.step_words,
+        "step_words": identifying.step_words, "guide": guiding.steps(), "items": identifying.items_of(db, interview),
+        "item_words": guiding.item_words, "media_clock": liveness.media_clock,
         "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
@@ -254,6 +257,19 @@ def last_consents(db: Session, case: Case, interview: Interview) -> dict[str, Co
         .order_by(Consent.at)
     )
     return {str(row.kind): row for row in rows}
+
+
+def notes_of(results: list[Any]) -> list[str]:
+    """Keys of what was noted beside a comparison, gates among them."""
+    return [note for one in results if isinstance(one, dict) for note in one.get("notes", [])]
+
+
+def _compared(db: Session, interview: Interview, frames: list[Any]) -> list[Snapshot]:
+    """The frames that a comparison rests on."""
+    names = {one["sha256"] for one in frames}
+    return [
+        one for one in identifying.snapshots_of(db, interview) if one.sha256 in names and one.kind != "card-portrait"
+    ]
 
 
 def opinions(results: list[Any]) -> list[dict[str, Any]]:
@@ -336,6 +352,8 @@ def moment_words(one: Moment) -> str:
         return _("在场：%(who)s", who=" ".join(filter(None, (witnessing.presence_words(rest), one.text))))
     if kind == "said":
         return _("对方说了：%(what)s", what=witnessing.statement_words(rest))
+    if kind == "item":
+        return guiding.moment_words(rest, one.text)
     if kind == "challenge":
         return liveness.moment_words(rest, one.text)
     if kind == "snapshot":

@@ -46,7 +46,8 @@ function prompt(event) {
   asked = event;
   const box = $("challenge");
   if (box?.dataset.challenge !== event.challenge) return poll.now(); // the panel is on its way
-  for (const one of box.querySelectorAll("[data-prompt]")) one.hidden = one.dataset.prompt !== event.kind;
+  $("prompt").textContent = box.querySelector(`[data-prompt="${CSS.escape(event.kind)}"]`)?.textContent ?? "";
+  $("prompt").dataset.now = event.kind;
   $("digits").hidden = event.kind !== "say";
   $("digits").textContent = event.kind === "say" ? event.text.split("").join(" ") : "";
   $("flash").hidden = event.kind !== "flash";

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from identity.challenge import Drawn, script
-from notary.models import Challenge, Event, FaceCheck, Interview, Moment, Snapshot
+from notary.models import Challenge, Event, FaceCheck, IdentityStep, Interview, Moment, Snapshot
 from notary.office import hearing, minutes, prompting, proving
 
 SHORT = Drawn("n" * 32, ("left", "mouth", "blink"), "4711", ("red", "white", "green", "blue", "red", "green"), 0.4)
@@ -170,3 +170,30 @@ def test_without_consent_no_frame_is_looked_at_and_one_that_nobody_began_expires
     assert ["not-reached"] == row_of(interview).verdict["reasons"]
     interview.notary.refused(409, "challenge/decide", decision="accepted", reason=REASON)
     proving.run_challenge(interview.parts, str(row_of(interview).id))  # again: nothing more happens
+
+
+@pytest.mark.req("B02", "B06")
+def test_the_four_steps_guide_and_each_thing_looked_at_has_its_media_time(asked):
+    for kind in ("card-front", "card-back"):
+        asked.notary.does("snapshot", kind=kind)
+    assert 404 == asked.notary.post("item/dance", result="fine", note="").status_code
+    asked.notary.refused(422, "item/hand", result="odd", note="")
+    asked.notary.refused(422, "item/unscripted", result="fine", note="")
+    asked.notary.refused(422, "item/tilt", result="great", note="")
+    asked.notary.does("item/tilt", result="fine", note="")
+    asked.notary.does("item/hand", result="odd", note="手划过时下巴抖了一下")
+    asked.notary.does("item/hand", result="fine", note="换了亮处再看，正常")
+    asked.notary.does("item/profile", result="skipped", note="坐在墙边转不过去")
+    asked.notary.does("identity/look", result="confirmed")
+    asked.notary.does("item/unscripted", result="fine", note="问窗外是什么，答是银杏树")
+    page = asked.notary.state()["regions"]["identity"]
+    assert 'data-item="hand" data-result="fine"' in page
+    with asked.parts.db() as db:
+        step = db.scalars(sa.select(IdentityStep)).one()
+        assert {"tilt": "fine", "hand": "fine", "profile": "skipped"} == {
+            key: one["result"] for key, one in step.detail["items"].items()
+        }
+        assert all(one["media_time"] > 0 for one in step.detail["items"].values())
+        lines = db.scalars(sa.select(Event).where(Event.kind == "identity.item")).all()
+        assert 5 == len(lines)
+        assert all(one.payload["media_time"] > 0 for one in lines)

@@ -12,7 +12,8 @@ from webrtc_parties import Clip
 
 from identity import child
 from notary.demo import peer
-from notary.models import Event, FaceCheck, Interview, Snapshot
+from notary.models import Case, Event, FaceCheck, Interview, Snapshot
+from notary.office import safe
 from notary.office.watching import Watchman
 
 FACES = Path(__file__).resolve().parent.parent / "faces"
@@ -75,6 +76,13 @@ def test_another_face_locks_signing_until_one_identity_step(watched):
         line = db.scalars(sa.select(Event).where(Event.kind == "face.swapped")).one()
         assert line.payload["media_time"] > 0
         assert db.scalars(sa.select(Snapshot).where(Snapshot.sha256 == line.payload["sha256"])).one()
+        frames = [
+            safe.fetch(watched.parts, db.get_one(Case, watched.case_id), one.object_key, one.sha256)
+            for one in db.scalars(sa.select(Snapshot))
+        ]
+    for kept in (path for path in watched.parts.settings.home.rglob("*") if path.is_file()):
+        data = kept.read_bytes()
+        assert not any(frame[200:400] in data for frame in frames), f"{kept.name} holds an open picture"
     show(watched, "same")
     until(watchman, name, "same", 15)
     assert "swapped" == watched.notary.state()["locked"]

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from strokes import STROKES
 
-from notary.models import FaceCheck, Interview
+from notary.models import Challenge, FaceCheck, Interview
 from tests.looking import Looking, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
@@ -77,6 +77,44 @@ def compared(interview):
         db.add(FaceCheck(interview_id=row.id, advice="doubtful", results=bands, asked_at=now, done_at=now))
 
 
+def prompted(page):
+    """Prompts come over the data channel, one at a time; colours cover the whole page and go again."""
+    told = """([kind, text]) => window.yzCall.dispatchEvent(new CustomEvent("event", { detail: {
+        event: "prompt", challenge: document.querySelector("#challenge").dataset.challenge, kind, text } }))"""
+    colour = "() => getComputedStyle(document.querySelector('#flash')).backgroundColor"
+    page.evaluate(told, ["flash", "red"])
+    assert "rgb(255, 0, 0)" == page.evaluate(colour)
+    assert page.locator("#flash").bounding_box()["width"] == page.viewport_size["width"]
+    page.evaluate(told, ["say", "4711"])
+    assert page.locator("#flash").is_hidden()
+    assert "4 7 1 1" == page.locator("#digits").inner_text()
+    page.evaluate(
+        "() => window.yzCall.dispatchEvent(new CustomEvent('event', { detail: { event: 'hint', key: 'too-dark' } }))"
+    )
+    assert page.locator("#hint").is_visible()
+    page.evaluate(told, ["left", ""])
+    assert "left" == page.get_attribute("#prompt", "data-now")
+    assert page.locator("#prompt").inner_text() == page.locator('[data-prompt="left"]').text_content()
+
+
+def challenged(interview):
+    """What the job leaves when a turn was not quite met, from a camera with a program's name."""
+    findings = [
+        {"kind": "left", "at": 31.0, "met": 33.5, "reasons": ["eyes-came-along"], "measured": {}},
+        {"kind": "mouth", "at": 36.2, "met": 37.1, "reasons": [], "measured": {}},
+        {"kind": "say", "at": 41.4, "met": 42.0, "reasons": [], "measured": {}},
+    ]
+    with interview.parts.db.begin() as db:
+        row, at, now = (
+            db.scalars(sa.select(Challenge)).one(),
+            db.scalars(sa.select(Interview)).one(),
+            interview.parts.clock(),
+        )
+        row.state, row.done_at, row.media_time, row.signs = "done", now, 28.0, ["camera-name", "too-steady"]
+        row.verdict = {"outcome": "failed", "findings": findings, "reasons": ["left-out-flash"]}
+        at.screen, at.turn = {"kind": "talk"}, at.turn + 1
+
+
 @pytest.mark.req("L01")
 def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, interview):
     looking, one = sides.looking, interview
@@ -96,6 +134,14 @@ def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, int
     one.notary.does("snapshot", kind="face")
     compared(one)
     sides.both("identity", "talk")
+    one.notary.does("challenge/start", slow="", out="flash", why="怕屏幕闪", reason="")
+    sides.both("challenge", "challenge")
+    sides.applicant("challenge-left", "challenge", then=prompted)
+    challenged(one)
+    one.notary.does("item/hand", result="odd", note="手划过时下巴抖了一下")
+    sides.notary("challenge-done")
+    one.notary.does("challenge/heard", heard="right")
+    one.notary.does("challenge/decide", decision="accepted", reason="转头慢，眼睛跟着走，其他都好")
     one.notary.does("face/decide", decision="same", reason="本人说出了证件上的旧住址")
     one.identify()
     sides.notary("notice")
