@@ -16,7 +16,7 @@ from notary.lifecycle import State
 from notary.matters import Question
 from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Moment, Paper, Person, Phase, Snapshot
 from notary.office import asking, filing, hearing, identifying, showing, witnessing
-from notary.office.hearing import APPLICANT, NOTARY, Live
+from notary.office.hearing import APPLICANT, NOTARY, STILL_WRITING, Live
 from notary.parts import Parts
 from notary.portal import guiding, liveness
 from notary.rules import Notice, rules
@@ -324,6 +324,11 @@ def _network(leg: dict[str, Any]) -> str:
     own = (leg.get("health") or {}).get("loss")  # the browser's own word: anything may stand there
     own = own if isinstance(own, int | float) and 0 <= own <= 1 else 0.0
     loss = max(float(leg.get("loss_down") or 0), own)
+    ages = leg.get("ages") or {}
+    stands = {"video": _("画面停了"), "audio": _("没有声音")}
+    stopped = [words for kind, words in stands.items() if (ages.get(kind) or 0) > STILL_WRITING]
+    if stopped:
+        return "，".join(stopped)
     grade = _("良好") if loss <= GOOD_LOSS else _("一般") if loss < POOR_LOSS else _("差")
     return _(
         "%(grade)s，来回 %(ms)d 毫秒，丢 %(loss)s%%",

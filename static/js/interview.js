@@ -4,6 +4,7 @@ import { Call } from "./call.js";
 import { csrf, forms, Poll, Running, send, swap } from "./live.js";
 import { Pad } from "./pad.js";
 
+const CALL_AFTER_S = 15; // somebody who still waits is told of another way
 const main = document.querySelector("#main");
 const $ = (id) => document.getElementById(id);
 const say = (key) => main.dataset[`words${key.replace(/(^|-)(\w)/g, (_m, _d, c) => c.toUpperCase())}`] ?? "";
@@ -83,7 +84,7 @@ function shown(now) {
 function gap() {
   if (!broken) return;
   const seconds = Math.round((performance.now() - broken) / 1000);
-  words(say("gap").replace("%s", seconds).replace("%n", tries), say("still"));
+  words(say("gap").replace("%s", seconds).replace("%n", tries), say(seconds < CALL_AFTER_S ? "still" : "call"));
 }
 
 function network({ loss, loss_up: up }) {
