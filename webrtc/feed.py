@@ -12,7 +12,7 @@ from typing import Protocol
 
 from webrtc.decoder import Decoder, DecoderDied
 
-LONGEST_S = 75.0
+LONGEST_S = 60.0
 FASTEST = 15.0
 WAITING = 60
 """Frames that may wait for the decoder: two seconds. More are dropped up to the next key frame."""

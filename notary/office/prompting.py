@@ -22,7 +22,7 @@ from identity.signals import Signals
 from notary.office.hearing import APPLICANT
 from webrtc.client import MediaError, Rooms, Seen
 
-AHEAD_AT_MOST_S, ENOUGH_AHEAD = 12.0, 8
+AHEAD_AT_MOST_S, ENOUGH_AHEAD = 8.0, 8
 HINT_EVERY_S = 1.5
 AFTER_S = 1.5
 """How long pictures are still looked at after the last colour: light takes its way through screen, camera and network."""
@@ -58,7 +58,8 @@ def perform(
     looking = _Looking(made, watcher)
     try:
         watcher.ready()
-        pictures = media.watch(room, APPLICANT, min(LONGEST_S, drawn.seconds) + AHEAD_AT_MOST_S, RATE)
+        longest = drawn.seconds - AHEAD_S + AHEAD_AT_MOST_S + AFTER_S
+        pictures = media.watch(room, APPLICANT, min(LONGEST_S, longest), RATE)
         looking.start(pictures)
         steps = script(drawn, without)
         for number, (kind, shown, seconds) in enumerate(steps):

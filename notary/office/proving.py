@@ -133,7 +133,12 @@ def _broken(db: Session, parts: Parts, row: Challenge, why: str) -> None:
         challenge=str(row.id), why=why,
     )  # fmt: skip
     if at.interview.closed_at is None:
-        hearing.turn(db, parts, at, {"kind": "talk"})
+        _give_back(db, parts, at)
+
+
+def _give_back(db: Session, parts: Parts, at: Live) -> None:
+    """The applicant's screen, unless the notary has put something else there meanwhile."""
+    hearing.turn(db, parts, at, {"kind": "talk"} if at.interview.screen.get("kind") == "challenge" else None)
 
 
 def _judged(parts: Parts, name: UUID, made: Any, seen: prompting.Performance) -> None:
@@ -183,7 +188,7 @@ def _judged(parts: Parts, name: UUID, made: Any, seen: prompting.Performance) ->
             db.add(check)
             db.flush()
             identifying.record(db, parts, at, check, scored, row.frames, now)
-        hearing.turn(db, parts, at, {"kind": "talk"})
+        _give_back(db, parts, at)
 
 
 def _camera(parts: Parts, name: UUID) -> str:

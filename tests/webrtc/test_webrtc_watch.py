@@ -114,6 +114,6 @@ def test_a_watch_says_how_it_ended():
     assert protocol.read_head(b'{"end":"over","dropped":0}') is None
     with pytest.raises(NoPicture):
         protocol.read_head(b'{"end":"decoder","dropped":0}')
-    for seconds in (0, 76, "4", True):
+    for seconds in (0, 61, "4", True):
         with pytest.raises(BadRequest):
             protocol.Watch("room-1", "applicant", seconds)
