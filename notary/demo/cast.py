@@ -13,6 +13,7 @@ from typing import Any
 
 import pyotp
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from notary.demo.passkey import SoftPasskey
 
@@ -64,7 +65,13 @@ class Somebody:
             self.trouble.append(f"{text} {where.removeprefix(self.url)}")
 
     def go(self, path: str) -> None:
-        self.page.goto(path if path.startswith("http") else self.url + path)
+        try:
+            self.page.goto(path if path.startswith("http") else self.url + path)
+        except PlaywrightError as cut:
+            # on a slow machine the page was still on its own way to the same address
+            if "interrupted by another navigation" not in str(cut):
+                raise
+            self.page.wait_for_load_state()
 
     def screen(self, title: str) -> None:
         """Keeps what stands on the screen."""

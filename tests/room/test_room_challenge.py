@@ -50,6 +50,7 @@ def test_a_challenge_is_shown_step_by_step_and_a_camera_without_a_face_does_not_
     monkeypatch.setattr(prompting, "AHEAD_AT_MOST_S", 2.0)
     asked.notary.does("challenge/start", slow="", out="", why="", reason="")
     assert "challenge" == asked.applicant.state()["kind"]
+    assert 1 == asked.applicant.state()["panel"].count("<h1")
     page = json.dumps(asked.applicant.state(), ensure_ascii=False)
     assert "4711" not in page
     assert SHORT.nonce not in page
