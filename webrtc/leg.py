@@ -65,6 +65,7 @@ class Leg:
         self._by_pt: dict[int, Incoming] = {}
         self._arrivals: Arrivals | None = None
         self._numbered = 0
+        self._octets = self.bitrate = 0  # of the picture: since the last second, and bit/s in that second
         self._max_bitrate = self._bitrate = max_bitrate
         self._remb: int | None = None
         self._tokens, self._filled = float(MAX_PPS), self.created
@@ -118,7 +119,8 @@ class Leg:
         if self._waiting_for_key or now - self._key_asked >= KEY_EVERY_S:
             self.ask_key(now)
         if now - self._second >= 1.0:
-            self._second = now
+            self.bitrate = int(8 * self._octets / (now - self._second)) if self._second else 0
+            self._octets, self._second = 0, now
             self._each_second(now)
 
     def end(self, now: float, cause: str) -> Any:
@@ -151,6 +153,7 @@ class Leg:
             "loss_up": round(self.loss_up, 4),
             "loss_down": round(self.loss_down, 4),
             "rtt": round(self.rtt, 4),
+            "bitrate": self.bitrate,
             "bitrate_cap": self._bitrate,
             "strangers": self.peer.strangers,
             "forged": self.peer.forged,
@@ -176,9 +179,9 @@ class Leg:
         stream = self._by_pt.get(rtp.pt) if rtp else None
         if rtp is None or stream is None or self.over or stream.ssrc not in (None, rtp.ssrc):
             return
-        if self._arrivals is not None and stream.kind == "video":
-            seen = arrivals.number(data, self._numbered)
-            if seen is not None:
+        if stream.kind == "video":
+            self._octets += len(data)
+            if self._arrivals is not None and (seen := arrivals.number(data, self._numbered)) is not None:
                 self._arrivals.note(seen, now)
         try:
             self._forward(stream, rtp, now)

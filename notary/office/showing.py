@@ -17,7 +17,7 @@ from notary.errors import BadInput, NotFound, NotPossible, NotYet
 from notary.ledger import Actor
 from notary.lifecycle import Need
 from notary.models import Case, CodePurpose, Interview, Paper, Phase, Showing, Signature
-from notary.office import doors, filing, hearing, identifying, safe, wording
+from notary.office import doors, filing, hearing, identifying, safe, watching, wording
 from notary.office.hearing import Live
 from notary.office.needs import check
 from notary.parts import Parts
@@ -141,6 +141,7 @@ def ask_signature(db: Session, parts: Parts, at: Live, paper: Paper, by: Actor, 
     Raises NotPossible with the reason.
     """
     refuse_unready(db, parts, at, paper)
+    watching.await_look(db, parts, at, now)
     hearing.turn(db, parts, at, {"kind": "sign", "paper": str(paper.id), "sha256": paper.sha256})
     hearing.moment(db, at.interview, f"sign-asked.{paper.kind}", by, now, hearing.media_time(parts, at))
 

@@ -35,11 +35,15 @@ from webrtc.client import MediaError, Picture
 log = structlog.get_logger()
 
 EVERY_S = 1.0
+SELDOM_S = 10.0
+NARROW_BPS = 400_000
+"""A picture below this is looked at only every SELDOM_S, since a key frame costs what a second of it does; whatever is to be
+signed then waits for a look of its own."""
 AT_ONCE = 4
 """Interviews looked at side by side; most of a look is waiting for a key frame."""
 WORTH_A_LINE_S = 30.0
 """A second face is told to the notary, not more often than this (C09: it decides nothing)."""
-OPENS_BY_ITSELF = ("face-lost", "face-unseen")
+OPENS_BY_ITSELF = ("face-lost", "face-unseen", "face-fresh")
 
 
 class Watchman:
@@ -49,6 +53,7 @@ class Watchman:
         self._parts, self._now = parts, now
         self._trails: dict[UUID, Trail] = {}
         self._told: dict[UUID, float] = {}
+        self._looked: dict[UUID, float] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -58,8 +63,9 @@ class Watchman:
                 began = self._now()
                 try:
                     open_ones = self._open()
-                    self._trails = {name: self._trails[name] for name in open_ones if name in self._trails}
-                    list(pool.map(self._one, open_ones))
+                    self._trails = {name: trail for name, trail in self._trails.items() if name in open_ones}
+                    self._looked = {name: at for name, at in self._looked.items() if name in open_ones}
+                    list(pool.map(self.turn, open_ones.items()))
                 except Exception as failed:  # noqa: BLE001  the next round looks again
                     log.error("faces", error=type(failed).__name__)
                 self._over.wait(max(0.1, EVERY_S - (self._now() - began)))
@@ -70,6 +76,7 @@ class Watchman:
     def look(self, interview_id: UUID) -> Event:
         """One look, and a second at once where the first speaks against. What it means is written down."""
         event: Event = ""
+        self._looked[interview_id] = self._now()
         for _again in range(2):
             seen = self._seen(interview_id)
             if seen is None:
@@ -86,16 +93,22 @@ class Watchman:
                 self._tell(db, interview_id, event, picture)
         return event
 
-    def _one(self, interview_id: UUID) -> None:
+    def turn(self, one: tuple[UUID, bool]) -> None:
+        """An interview's turn in a round: (its name, whether something waits for the look)."""
+        interview_id, waits = one
+        rested = self._now() - self._looked.get(interview_id, -SELDOM_S) >= SELDOM_S
         try:
-            self.look(interview_id)
+            if waits or rested or not narrow(self._parts, str(interview_id)):
+                self.look(interview_id)
         except Exception as failed:  # noqa: BLE001  one interview's trouble is not another's
             log.error("face", error=type(failed).__name__)
 
-    def _open(self) -> list[UUID]:
+    def _open(self) -> dict[UUID, bool]:
+        """Interviews that go on, and whether something in them waits for a look."""
         with self._parts.db() as db:
-            query = sa.select(Interview.id).join(Case, Case.id == Interview.case_id)
-            return list(db.scalars(query.where(Interview.closed_at.is_(None), Case.state == State.INTERVIEW)))
+            query = sa.select(Interview.id, Interview.locked).join(Case, Case.id == Interview.case_id)
+            rows = db.execute(query.where(Interview.closed_at.is_(None), Case.state == State.INTERVIEW))
+            return {name: locked in OPENS_BY_ITSELF for name, locked in rows}
 
     def _seen(self, interview_id: UUID) -> tuple[Look, Picture] | None:
         """A key frame beside the accepted face; None where nobody is to be watched, or no picture came."""
@@ -153,6 +166,21 @@ class Watchman:
                 media_time=picture.seconds, at=now,
             )
         )  # fmt: skip
+
+
+def narrow(parts: Parts, room: str) -> bool:
+    """Whether the applicant's picture is one that key frames would use up."""
+    try:
+        leg = parts.media.status(room)["legs"].get(APPLICANT, {})
+    except MediaError:
+        return False
+    return 0 < int(leg.get("bitrate") or 0) < NARROW_BPS
+
+
+def await_look(db: Session, parts: Parts, at: Live, now: datetime) -> None:
+    """On a narrow way what is to be signed waits until the accepted face has been seen anew."""
+    if not at.interview.locked and accepted(db, at) and narrow(parts, at.room):
+        hearing.lock_signing(db, at, "face-fresh", now)
 
 
 def accepted(db: Session, at: Live) -> list[Snapshot]:

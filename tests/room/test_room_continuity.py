@@ -13,8 +13,8 @@ from webrtc_parties import Clip
 from identity import child
 from notary.demo import peer
 from notary.models import Case, Event, FaceCheck, Interview, Snapshot
-from notary.office import safe
-from notary.office.watching import Watchman
+from notary.office import hearing, safe
+from notary.office.watching import Watchman, await_look, narrow
 
 FACES = Path(__file__).resolve().parent.parent / "faces"
 
@@ -98,3 +98,27 @@ def test_another_face_locks_signing_until_one_identity_step(watched):
 
     watched.notary.does("face/without", reason="对方要求不再用机器看脸")
     assert "" == watchman.look(name)
+
+
+@pytest.mark.req("B08", "C06")
+def test_on_a_narrow_way_looks_are_seldom_and_signing_waits_for_one(watched):
+    name, watchman = UUID(watched.room), Watchman(watched.parts)
+    watched.notary.does("face/decide", decision="same", reason="")
+    watched.until(lambda: narrow(watched.parts, watched.room))
+    until(watchman, name, "same", 20)
+    with watched.parts.db.begin() as db:
+        at = hearing.live(db, db.get_one(Case, watched.case_id), lock=True)
+        await_look(db, watched.parts, at, watched.parts.clock())
+    assert "face-fresh" == watched.notary.state()["locked"]
+    assert {name: True} == watchman._open()
+    end = time.monotonic() + 20
+    while watched.notary.state()["locked"]:
+        assert time.monotonic() < end, "nobody looked"
+        watchman.turn((name, True))
+    looks = []
+    watchman.look = looks.append
+    watchman.turn((name, False))
+    assert looks == [], "it looked a moment ago"
+    watchman._looked.clear()
+    watchman.turn((name, False))
+    assert looks == [name]
