@@ -52,8 +52,14 @@ fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=...
 fuzz-port: $(READY)  ## a million inputs for the media worker's one UDP port; SEED=..., FROM=... go on
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz/test_fuzz_port.py -s --timeout 0
 
-bench-media: $(READY) tools  ## both media engines and Janus under one load, interleaved; CELLS="port:4 janus:4", ROUNDS=3
+bench-media: $(READY)  ## both media engines and Janus under one load, interleaved; CELLS="port:4 janus:4", ROUNDS=3
+	@tools/debian janus
 	$(PY) benchmarks/media/bench.py --rounds $${ROUNDS:-3} $${CELLS:-port:4 aiortc:4 janus:4 port:20 aiortc:20 janus:20}
+
+bench-evidence: $(READY) tools  ## what of an interview is lost and for how long a picture stands; a bad line; a soak of ten minutes
+	$(PY) benchmarks/media/evidence.py --rounds $${ROUNDS:-5}
+	$(PY) benchmarks/media/network.py
+	$(PY) benchmarks/media/soak.py
 
 look: $(READY) tools  ## accessibility of every page in every language and look
 	LOOK=all $(PY) -m pytest tests/portal/test_pages_look.py tests/journeys/test_journey_look.py tests/room/test_room_look.py \
@@ -85,4 +91,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults fuzz look vectors docs check lock bench-identity
+.PHONY: help setup tools up lint types test fix demo try faults fuzz fuzz-port bench-media bench-evidence bench-signing bench-identity look vectors docs check lock
