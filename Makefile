@@ -46,6 +46,9 @@ try: $(READY) tools   ## the office with a dozen cases and two windows, so that 
 faults: $(READY) ## kills between reserve and commit, resumable: KILLS=10000 for the full number; SEED=... repeats a run
 	@$(PY) tools/faults
 
+flips: $(READY)  ## a hundred thousand flipped bits of a deed, none accepted; FLIPS=..., SEED=...
+	FLIPS=$${FLIPS:-100000} $(PY) -m pytest tests/deeds/test_flips.py -s --timeout 0
+
 fuzz: $(READY)  ## twenty times the fuzzed inputs of a check; SEED=..., FROM=... go on, FUZZ=name:number runs one
 	TIMES=$${TIMES:-20} $(PY) -m pytest tests/fuzz -s --timeout 0
 
@@ -91,4 +94,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults fuzz fuzz-port bench-media bench-evidence bench-signing bench-identity look vectors docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults flips fuzz fuzz-port bench-media bench-evidence bench-signing bench-identity look vectors docs check lock

@@ -28,6 +28,8 @@ ALONE = ("webrtc", "demo")
 
 UNHURRIED = (
     "test_webrtc_answer.py",
+    "test_webrtc_arrivals.py",
+    "test_webrtc_compose.py",
     "test_webrtc_dtls.py",
     "test_webrtc_ice.py",
     "test_webrtc_protocol.py",

@@ -17,7 +17,7 @@ from signing import specimen
 from signing.throwaway import authority
 from signing.verify import Trust, examine
 
-FLIPS = int(os.environ.get("FLIPS", "100000"))
+FLIPS = int(os.environ.get("FLIPS", "25000"))
 SEED = int(os.environ.get("SEED", "20261125"))
 BY_SERVICE = 500
 

@@ -28,7 +28,7 @@ from signing.tiles import in_folder
 from signing.verify import Trust, examine
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("KILLS", "300"))
+KILLS = int(os.environ.get("KILLS", "100"))
 SEED = int(os.environ.get("SEED", "20261124"))
 RENDERING, ISSUING, ROUND_COMMIT = 8, 45, 12
 """Tries a number: of the job that renders, of the job that issues, and of these the last ones."""

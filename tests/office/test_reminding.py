@@ -181,7 +181,7 @@ def test_every_periodic_task_has_its_lock_and_is_known_to_the_worker():
     names = {one.task.name: one.task.queueing_lock for one in work.jobs.queue.periodic_registry.periodic_tasks.values()}
     assert set(names) == {
         "rescue-jobs", "finish-deeds", "watch-rooms", "send-reminders", "blank-codes", "tidy-queue", "publish-log", "renew-stamps", "watch-keys",
-        "forget-answers",
+        "forget-answers", "watch-workers",
     }  # fmt: skip
     assert all(name == lock for name, lock in names.items())
 
