@@ -1,5 +1,6 @@
 """What the tests of this room share; the parties themselves are in webrtc_parties."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,3 +59,16 @@ def key() -> bytes:
 @pytest.fixture(scope="session")
 def clips() -> dict[str, Clip]:
     return {"applicant": make_clip(1), "notary": make_clip(2)}
+
+
+ONCE = ("test_webrtc_browser.py", "test_webrtc_firefox.py", "test_webrtc_network.py", "test_webrtc_watch.py")
+"""Long calls, played on the default engine alone unless ENGINES=all."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("ENGINES") == "all":
+        return
+    spared = [one for one in items if one.path.name in ONCE and "[aiortc" in one.name]
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [one for one in items if one not in spared]
