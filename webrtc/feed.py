@@ -52,9 +52,13 @@ class Feed:
         if frame is None:
             self._broken = True
             return
+        full = self._frames.qsize() >= WAITING
         if frame.key:
             self._broken = False
-        if self._broken or (self._frames.qsize() >= WAITING and not frame.key):
+            while full and not self._frames.empty():  # nothing that waits is needed any more
+                self._frames.get_nowait()
+                self.dropped += 1
+        elif self._broken or full:
             self.dropped += 1
             self._broken = True
             self._source.ask_key(time.monotonic())

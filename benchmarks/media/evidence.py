@@ -116,7 +116,10 @@ def loss(clip: Clip) -> dict:
 def stall(clip: Clip) -> dict:
     """The disk stands still for STALL_S."""
     with standing(["-c", STALLING]) as (worker, key, out):
-        poke = lambda _box, w: os.kill(w.process.pid, signal.SIGUSR2)  # noqa: E731
+
+        def poke(_box: Box, running: Worker) -> None:
+            os.kill(running.process.pid, signal.SIGUSR2)
+
         segment, manifest, sent = asyncio.run(interview(worker, key, clip, 9, poke))
         return told(worker, key, out, segment, sent) | {"drops": len(manifest["drops"])}
 

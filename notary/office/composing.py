@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,14 +74,17 @@ def make(parts: Parts, interview_id: str) -> None:
         path, segments = _path(parts, interview), playing.segments(interview)
     if path.exists() or not segments:
         return
-    staged = path.with_suffix(".part")
-    with staged.open("wb") as out:
-        for index, plain in enumerate(_film(path.parent, key, interview_id, segments)):
-            box = vault.encrypt(key, plain, vault.aad(interview_id, NAME, index, 0))
-            out.write(struct.pack("!L", len(box)) + box)
-        out.flush()
-        os.fsync(out.fileno())
-    staged.rename(path)
+    staged = path.with_suffix(f".{secrets.token_hex(8)}")  # of its own: two may look at once, or a job be taken over
+    try:
+        with staged.open("xb") as out:
+            for index, plain in enumerate(_film(path.parent, key, interview_id, segments)):
+                box = vault.encrypt(key, plain, vault.aad(interview_id, NAME, index, 0))
+                out.write(struct.pack("!L", len(box)) + box)
+            out.flush()
+            os.fsync(out.fileno())
+        staged.rename(path)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def _path(parts: Parts, interview: Interview) -> Path:
@@ -94,8 +99,9 @@ def _film(folder: Path, key: bytes, room: str, segments: list[dict[str, object]]
         for one, (ours, _) in zip(segments, pipes, strict=True)
     ]
     seconds = max(float(str(one["offset"])) + float(str(one["seconds"])) for one in segments)
+    said = tempfile.TemporaryFile()  # noqa: SIM115  a pipe that nobody reads would stop a child that complains a lot
     child = subprocess.Popen(
-        [sys.executable, "-m", compose.__name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-m", compose.__name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
         pass_fds=[ours for ours, _ in pipes],
     )  # fmt: skip
     for ours, _ in pipes:
@@ -108,19 +114,19 @@ def _film(folder: Path, key: bytes, room: str, segments: list[dict[str, object]]
         thread.start()
     assert child.stdin is not None
     assert child.stdout is not None
-    assert child.stderr is not None
     try:
         cpu = int(seconds * CPU_OF_MEDIA) + SPARE_CPU_S
         child.stdin.write(json.dumps({"segments": told, "seconds": seconds, "cpu_s": cpu}).encode() + b"\n")
         child.stdin.close()
         yield from _fragments(child.stdout)
         if child.wait() != 0:
-            raise NotComposed(child.stderr.read()[-400:].decode(errors="replace"))
+            said.seek(0)
+            raise NotComposed(said.read()[-400:].decode(errors="replace"))
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-        child.stderr.close()
+        said.close()
 
 
 def _fragments(stream: IO[bytes]) -> Iterator[bytes]:

@@ -109,4 +109,4 @@ def _party(leg: str, said: dict[str, Any]) -> PartySeen:
 def jobs_by_state(db: Session) -> dict[str, int]:
     """How many jobs the queue knows in each state."""
     query = sa.text("SELECT CAST(status AS text), count(*) FROM procrastinate_jobs GROUP BY status")
-    return {status: count for status, count in db.execute(query)}  # noqa: C416
+    return dict(db.execute(query).tuples().all())

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import av
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from notary.models import Delivery, Event, Number
+from notary.office import composing
 from signing import render
 from signing.verify import Trust, verify
 
@@ -246,6 +248,12 @@ def test_who_looks_gets_both_parties_in_one_film_and_the_originals_stay(world, i
     assert abs(len(pictures) / 10 - length) < 1
     assert carol.http.get(path, headers={"Range": "bytes=100-299"}).data == whole.data[100:300]
     folder = world.settings.under("recordings", str(interview.id))
+    (folder / "side-by-side.box").unlink()
+    with ThreadPoolExecutor(2) as twice:  # two reviewers at once, or a job that was taken over
+        list(twice.map(lambda _n: composing.make(world.parts, str(interview.id)), range(2)))
+    with av.open(io.BytesIO(carol.http.get(path).data)) as film:
+        assert [frame.time for frame in film.decode(video=0)] == pictures
+    assert {one.suffix for one in folder.iterdir()} == {".jsonl", ".json", ".rec", ".box"}
     assert not [one for one in folder.iterdir() if b"webm" in one.read_bytes()[:4096]], "nothing stands there in clear"
     assert (
         world.browser("chenjing").form(f"/desk/cases/{issued.case_id}/bundle", **{"bundle-reason": "法院调取"}).mimetype

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from webrtc_parties import LEGS, Party, until
 
-from webrtc import decoder, protocol
+from webrtc import decoder, feed, protocol
 from webrtc.decoder import Decoder, DecoderDied
 from webrtc.errors import BadRequest, Busy, NoPicture, NotConnected
 
@@ -117,3 +117,29 @@ def test_a_watch_says_how_it_ended():
     for seconds in (0, 61, "4", True):
         with pytest.raises(BadRequest):
             protocol.Watch("room-1", "applicant", seconds)
+
+
+class Pressed:
+    """A leg that is asked for key frames."""
+
+    over, taps = "", []
+
+    def __init__(self):
+        self.asked = 0
+
+    def ask_key(self, _now):
+        self.asked += 1
+
+
+@pytest.mark.parametrize("every", [1, 30])
+def test_whoever_sends_faster_than_it_is_decoded_fills_no_memory(every):
+    """Also with nothing but key frames, which are never refused."""
+
+    async def body():
+        held = feed.Feed(Pressed(), 60, 12)
+        for n in range(5000):
+            held.take(feed.Frame(float(n), n, b"x", n % every == 0))
+            assert held._frames.qsize() <= feed.WAITING
+        return held.dropped
+
+    assert asyncio.run(body()) > 4900
