@@ -99,6 +99,7 @@ class Archive:
         self.started: float | None = None  # wall clock of the room's first packet
         self.next_segment = 1
         self._journal = self._number = -1
+        self._size = 0  # of the journal
         self._prev = journal.START
         self._backlog: list[tuple[float, str, journal.Line]] = []
         self._files: dict[str, tuple[int, _Tally]] = {}
@@ -132,6 +133,7 @@ class Archive:
         torn = path.stat().st_size - used
         if torn:
             os.ftruncate(self._journal, used)
+        self._size = used
         self._number = len(lines)
         if lines:
             self._prev = lines[-1]["hash"]
@@ -257,13 +259,14 @@ class Archive:
         while self._backlog:
             when, kind, fields = self._backlog[0]
             line = journal.chain(self._prev, self._number, when, kind, fields)
-            end = os.lseek(self._journal, 0, os.SEEK_END)
+            data = journal.dump(line)
             try:
-                _write(self._journal, journal.dump(line))
+                _write(self._journal, data)
             except OSError as error:
                 self.trouble = error.strerror or str(error)
-                os.ftruncate(self._journal, end)
+                os.ftruncate(self._journal, self._size)
                 return
+            self._size += len(data)
             self.trouble = ""
             self._prev, self._number = line["hash"], self._number + 1
             self._backlog.pop(0)

@@ -40,6 +40,7 @@ _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "end": {"cause": str},
 }  # fmt: skip
 """What every kind of line must say. A chain proves order, not sense: whoever can reckon a hash can chain anything."""
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 LONG_GAP_S = 2.0  # requirement D02: a longer gap is an entry with its cause
 Line = dict[str, Any]
 
@@ -235,7 +236,7 @@ def _only(line: Line, *names: str) -> Line:
 
 
 def _canonical(line: Line) -> bytes:
-    return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _encode(line).encode()
 
 
 def _hash(line: Line) -> str:

@@ -68,7 +68,7 @@ class Leg:
         self._octets = self.bitrate = 0  # of the picture: since the last second, and bit/s in that second
         self._max_bitrate = self._bitrate = max_bitrate
         self._remb: int | None = None
-        self._tokens, self._filled = float(MAX_PPS), self.created
+        self._left, self._ticked = MAX_PPS, self.created
         self._texts, self._texts_since = 0, 0.0
         self._key_asked = self._second = 0.0
         self._again_left, self._again_since = MAX_AGAIN, 0.0
@@ -106,12 +106,15 @@ class Leg:
 
     def tick(self, now: float) -> None:
         """Every 50 ms or so: what is due by time."""
+        self._left = min(MAX_PPS, max(0, self._left) + int(MAX_PPS * (now - self._ticked)))
+        self._ticked = now
         if self.since is None:
             return
         for stream in self.incoming.values():
-            if lost := stream.wanted(now, self.rtt):
+            if stream.missing and (lost := stream.wanted(now, self.rtt)):
                 self.peer.send_rtcp(packets.build_nack(self._ssrc, stream.ssrc or 0, lost))
-            self._record(stream, None, now)
+            for one in stream.overdue(now):
+                self._keep(stream, one, now)
         self.segment.flush(now)
         source = self.incoming["video"].ssrc
         if self._arrivals is not None and (told := self._arrivals.message(self._ssrc, source or 0, now)):
@@ -167,14 +170,10 @@ class Leg:
 
     def _rtp(self, data: bytes) -> None:
         now = time.monotonic()
-        self._tokens += (now - self._filled) * MAX_PPS
-        self._filled = now
-        if self._tokens > MAX_PPS:
-            self._tokens = float(MAX_PPS)
-        if self._tokens < 1:
+        self._left -= 1
+        if self._left < 0:
             self.flooded += 1
             return
-        self._tokens -= 1
         rtp = packets.parse_rtp(data)
         stream = self._by_pt.get(rtp.pt) if rtp else None
         if rtp is None or stream is None or self.over or stream.ssrc not in (None, rtp.ssrc):
@@ -190,11 +189,13 @@ class Leg:
         before = stream.last
         if self.segment.began is None:
             self.room.first_packet(self, now)
-        if not stream.account(rtp, now):
+        ready = stream.take(rtp, now)
+        if ready is None:
             return
         if before and now - before > SILENT_S:
             self.room.gap(self, stream.kind, before, now)
-        self._record(stream, rtp, now)
+        for one in ready:
+            self._keep(stream, one, now)
         if stream.missing and (lost := stream.wanted(now, self.rtt)):
             self.peer.send_rtcp(packets.build_nack(self._ssrc, stream.ssrc or 0, lost))
 
@@ -207,10 +208,6 @@ class Leg:
             other.peer.send_rtp(data)
         elif stream.kind == "video":
             self.ask_key(now)
-
-    def _record(self, stream: Incoming, rtp: packets.Rtp | None, now: float) -> None:
-        for ready in stream.order(rtp, now):
-            self._keep(stream, ready, now)
 
     def _keep(self, stream: Incoming, rtp: packets.Rtp | None, now: float) -> None:
         if stream.kind == "audio":

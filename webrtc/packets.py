@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 KEY_START = b"\x9d\x01\x2a"
+_RTP = struct.Struct("!BBHLL")
 
 
 class Rtp(NamedTuple):
@@ -26,28 +27,30 @@ class Rtp(NamedTuple):
 def parse_rtp(data: bytes) -> Rtp | None:
     """The packet, or None if the lengths in it do not fit."""
     size = len(data)
-    if size < 12 or data[0] >> 6 != 2:
+    if size < 12:
         return None
-    start = 12 + 4 * (data[0] & 15)
-    if data[0] & 0x10:
+    first, second, seq, ts, ssrc = _RTP.unpack_from(data)
+    if first >> 6 != 2:
+        return None
+    start = 12 + 4 * (first & 15)
+    if first & 0x10:
         if size < start + 4:
             return None
         start += 4 + 4 * (data[start + 2] << 8 | data[start + 3])
     end = size
-    if data[0] & 0x20:
+    if first & 0x20:
         padding = data[-1]
         if padding == 0:
             return None
         end -= padding
     if start > end:
         return None
-    seq, ts, ssrc = struct.unpack_from("!HLL", data, 2)
-    return Rtp(data[1] & 0x7F, data[1] > 127, seq, ts, ssrc, data[start:end])
+    return Rtp(second & 0x7F, second > 127, seq, ts, ssrc, data[start:end])
 
 
 def build_rtp(pt: int, marker: bool, seq: int, ts: int, ssrc: int, payload: bytes) -> bytes:
     """An RTP packet without extensions."""
-    return struct.pack("!BBHLL", 0x80, pt | (0x80 if marker else 0), seq, ts, ssrc) + payload
+    return _RTP.pack(0x80, pt | (0x80 if marker else 0), seq, ts, ssrc) + payload
 
 
 def vp8_body(payload: bytes) -> tuple[bool, bytes] | None:

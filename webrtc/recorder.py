@@ -42,7 +42,6 @@ class Segment:
         ms = self._clocks[kind].ms(ts, (now - self.began) * 1000)
         self._blocks.append((track, ms, data, key))
         self._last = now
-        self.flush(now)
 
     def synchronise(self, kind: str, ntp: int, ts: int) -> None:
         """A sender report: RTP time `ts` was NTP time `ntp`. Lines the picture up with the sound."""
@@ -55,7 +54,7 @@ class Segment:
                 picture.wanted = wanted
 
     def flush(self, now: float, *, final: bool = False) -> None:
-        """Hand over what is older than FLUSH_S; called with every frame and by the clock."""
+        """Hand over what has come, every FLUSH_S; by the room's clock, so that the writer wakes for many at once."""
         if not self._blocks or self.began is None:
             return
         if not final and now - self._flushed < FLUSH_S:

@@ -247,8 +247,8 @@ class Room:
 
     def facing(self, leg: Leg) -> Leg | None:
         """The other party, if it is there."""
-        for name, other in self.legs.items():
-            if name != leg.seat.leg and not other.over:
+        for other in self.legs.values():
+            if other.seat is not leg.seat and not other.over:
                 return other
         return None
 

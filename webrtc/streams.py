@@ -6,6 +6,7 @@ packets onto one continuous stream: when the source is replaced, sequence number
 or the receiver's replay check would refuse every packet of the new source for good.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webrtc import packets
@@ -49,23 +50,23 @@ class Incoming:
     _wanted: float = -1.0
     _waiting: dict[int, Rtp] = field(default_factory=dict)
 
-    def account(self, rtp: Rtp, now: float) -> bool:
-        """Count the packet; false if it is not of this stream or an old one again."""
+    def take(self, rtp: Rtp, now: float) -> Sequence[Rtp | None] | None:
+        """Count the packet, and give those whose turn has come; None stands for one that never will.
+
+        None altogether if the packet is not of this stream, or an old one again.
+        """
         if self.ssrc is None:
             self.ssrc = rtp.ssrc
             self.highest = self.base = self._next = rtp.seq + (1 << 16)
         elif rtp.ssrc != self.ssrc:
-            return False
-        number = self._extended(rtp.seq)
-        if number > self.highest:
-            if (
-                number - self.highest + len(self.missing) > MAX_MISSING
-            ):  # the sender began anew; nothing between will come
-                self._skip_to(number)
-            else:
-                for n in range(self.highest + 1, number):
-                    self.missing[n] = _Missing(now)
+            return None
+        # RFC 3550 A.1: 16 bits stand for the number nearest to the highest yet
+        step = ((rtp.seq - self.highest + 0x8000) & 0xFFFF) - 0x8000
+        number = self.highest + step
+        if step == 1:
             self.highest = number
+        elif step > 1:
+            self._leap(number, now)
         else:
             self.missing.pop(number, None)
         self.count += 1
@@ -76,16 +77,16 @@ class Incoming:
             if change < RATES[self.kind]:
                 self.jitter += (change - self.jitter) / 16  # RFC 3550 A.8
         self._transit = transit
-        return number >= self._next
+        if number == self._next and not self._waiting and not self._skipped:  # as nearly all are
+            self._next += 1
+            return (rtp,)
+        if number < self._next:
+            return None
+        self._waiting.setdefault(number, rtp)
+        return self.overdue(now)
 
-    def order(self, rtp: Rtp | None, now: float) -> list[Rtp | None]:
-        """The packets whose turn has come; None is one that never will. `rtp` None: only time passed."""
-        if rtp is not None:
-            number = self._extended(rtp.seq)
-            if number == self._next and not self._waiting and not self._skipped:  # as nearly all are
-                self._next += 1
-                return [rtp]
-            self._waiting.setdefault(number, rtp)
+    def overdue(self, now: float) -> list[Rtp | None]:
+        """What waited, as far as it is in order or waits no longer; None is one that never came."""
         ready: list[Rtp | None] = [None] if self._skipped else []
         self._skipped = False
         while self._waiting:
@@ -146,14 +147,13 @@ class Incoming:
         lost = expected - self.count
         return packets.Report(self.ssrc, fraction, lost, highest, int(self.jitter), lsr, dlsr)
 
-    def _extended(self, seq: int) -> int:
-        near = self.highest
-        number = (near & ~0xFFFF) | seq
-        if number - near > 0x8000:
-            number -= 1 << 16
-        elif near - number > 0x8000:
-            number += 1 << 16
-        return number
+    def _leap(self, number: int, now: float) -> None:
+        if number - self.highest + len(self.missing) > MAX_MISSING:  # the sender began anew; nothing between will come
+            self._skip_to(number)
+        else:
+            for n in range(self.highest + 1, number):
+                self.missing[n] = _Missing(now)
+        self.highest = number
 
     def _skip_to(self, number: int) -> None:
         self.missing.clear()
@@ -176,7 +176,7 @@ class Outgoing:
     _shift: tuple[int, int] = (0, 0)  # added to sequence number and timestamp
     _first: int = 0  # the source's sequence number with which it began
     _last: tuple[int, int, float] | None = None
-    _history: dict[int, bytes] = field(default_factory=dict)
+    _history: list[bytes] = field(default_factory=lambda: [b""] * HISTORY)
 
     def forward(self, source: object, rtp: Rtp, now: float) -> bytes | None:
         """The packet to send for `rtp`, or None: a new source of pictures begins with a key frame."""
@@ -185,22 +185,22 @@ class Outgoing:
         if (rtp.seq - self._first) & 0xFFFF > 0x8000 and self.count < 0x8000:
             return None  # from before the switch
         seq, ts = (rtp.seq + self._shift[0]) & 0xFFFF, (rtp.ts + self._shift[1]) & 0xFFFFFFFF
-        kept = self._history.get(seq % HISTORY)
-        if kept is not None and (int.from_bytes(kept[2:4], "big") - seq) & 0xFFFF < 0x8000:
+        slot = seq % HISTORY
+        if self._last is None or 0 < (seq - self._last[0]) & 0xFFFF < 0x8000:
+            self._last = (seq, ts, now)
+        elif (kept := self._history[slot]) and (int.from_bytes(kept[2:4], "big") - seq) & 0xFFFF < 0x8000:
             # two packets under one number would share a nonce, which gives the key of AES-GCM's tag away (RFC 7714 8.1)
             return None
         data = packets.build_rtp(self.pt, rtp.marker, seq, ts, self.ssrc, rtp.payload)
-        if self._last is None or 0 < (seq - self._last[0]) & 0xFFFF < 0x8000:
-            self._last = (seq, ts, now)
-        self._history[seq % HISTORY] = data
+        self._history[slot] = data
         self.count += 1
         self.octets += len(rtp.payload)
         return data
 
     def again(self, seq: int) -> bytes | None:
         """What was sent under `seq`, if it is still kept."""
-        data = self._history.get(seq % HISTORY)
-        return data if data and data[2:4] == seq.to_bytes(2, "big") else None
+        data = self._history[seq % HISTORY]
+        return data if data[2:4] == seq.to_bytes(2, "big") else None
 
     def report(self, source: object, sr: packets.SenderReport) -> packets.SenderReport | None:
         """The source's clock pair on this stream's timestamps, for lip sync at the receiver."""

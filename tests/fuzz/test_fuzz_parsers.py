@@ -90,9 +90,8 @@ def take_stream(given):
         rtp = packets.parse_rtp(data)
         if rtp is None:
             continue
-        if coming.account(rtp, now):
-            for one in coming.order(rtp, now):
-                frames.add(one)
+        for one in coming.take(rtp, now) or ():
+            frames.add(one)
         sent = going.forward(source, rtp, now)
         assert sent is None or packets.parse_rtp(sent)
         assert len(coming.wanted(now, 0.1)) <= 127

@@ -37,10 +37,12 @@ class Room:
         for i in range(int(seconds * 50)):
             now = start + i * 0.02
             segment.frame("audio", 960 * i, self.clip.audio[i % len(self.clip.audio)], True, now)
+            segment.flush(now)
             if i % 5 in (0, 2):
                 n = i // 5 * 2 + (i % 5 > 0)
                 data = self.clip.video[n % len(self.clip.video)]
                 segment.frame("video", 4500 * n, data, not data[0] & 1, now)
+                segment.flush(now)
         return segment
 
     def drain(self):
@@ -139,7 +141,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_readable_record(tmp_path, clips)
         "room = Room(Path(sys.argv[1]), make_clip(1, 1)); s = room.record(seconds=1); n = 0\n"
         "print('go', flush=True)\n"
         "while True:\n"
-        "    n += 1; s.frame('audio', 48000 + n * 960, b'%09d' % n * 20, True, 1 + n * .02)\n"
+        "    n += 1; s.frame('audio', 48000 + n * 960, b'%09d' % n * 20, True, 1 + n * .02); s.flush(1 + n * .02)\n"
         "    print(n, flush=True); time.sleep(0.002)\n"
     )
     here = Path(__file__).parent
@@ -186,11 +188,13 @@ def test_a_full_disk_is_told_and_the_record_goes_on_when_there_is_room_again(roo
     monkeypatch.setattr(archive, "_write", full)
     for i in range(50):
         segment.frame("audio", 48000 + 960 * i, b"lost" * 10, True, 1 + i * 0.02)
+        segment.flush(1 + i * 0.02)
     room.drain()
     assert room.archive.trouble == "No space left on device"
     monkeypatch.setattr(archive, "_write", real)
     for i in range(50, 100):
         segment.frame("audio", 48000 + 960 * i, b"kept" * 10, True, 1 + i * 0.02)
+        segment.flush(1 + i * 0.02)
     manifest = room.finish(segment, 3.0)
     assert room.archive.trouble == ""
     assert manifest["intact"], manifest["problems"]
@@ -206,6 +210,7 @@ def test_a_stalled_disk_stalls_nobody_and_what_is_dropped_is_told(room, monkeypa
     began = time.monotonic()
     for i in range(500):
         segment.frame("audio", 24000 + 960 * i, bytes(2000), True, 0.5 + i * 0.02)
+        segment.flush(0.5 + i * 0.02)
     assert time.monotonic() - began < 0.5
     manifest = room.finish(segment, 11.0)
     assert manifest["intact"], manifest["problems"]
@@ -219,7 +224,9 @@ def test_the_picture_is_lined_up_with_the_sound_by_the_senders_clock(room, tmp_p
     for i in range(300):
         now = i * 0.02
         segment.frame("audio", 960 * i, b"x", True, now)
+        segment.flush(now)
         segment.frame("video", 1800 * i, b"\x11y", False, now + late)
+        segment.flush(now + late)
         if i == 20:
             segment.synchronise("audio", 7 << 32, 960 * i)
             segment.synchronise("video", 7 << 32, 1800 * i)
