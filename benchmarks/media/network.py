@@ -3,7 +3,8 @@ Two Chromium pages with the shipped module, the applicant's on a bad line: what 
 
     python benchmarks/media/network.py [--seconds 30] [RATE:RTT:LOSS ...]      kbit/s, ms, share; e.g. 1000:300:0.02
 
-The line is a UDP path of the measuring program's own, in both directions, with a queue of half a second. Speech gaps are samples
+The applicant lives in a network namespace whose only way out is such a line, for pages and media alike, in both directions, with a
+queue of half a second; this needs root. Speech gaps are samples
 that the browser had to make up, of all that it played; a freeze is the longest time between two pictures shown.
 """
 
@@ -19,7 +20,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests" / "webrtc")]
 
 from playwright.sync_api import sync_playwright
-from webrtc_pages import Office, Ways, chromium
+from webrtc_household import Household
+from webrtc_pages import Office, chromium
 from webrtc_parties import Worker
 from webrtc_path import Line
 
@@ -40,35 +42,31 @@ window.RTCPeerConnection = function (...a) { const pc = new Real(...a); connecti
 
 def measure(line: Line, settle: float, seconds: float) -> dict:
     """One call on `line`; figures by who looks."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        worker = Worker(Path(folder) / "run" / "media.sock", Path(folder) / "rec")
-        office = Office(worker, vault.new_data_key(), "room")
+    with tempfile.TemporaryDirectory() as folder, Household(line) as home, sync_playwright() as play:
+        worker = Worker(Path(folder) / "run" / "media.sock", Path(folder) / "rec", host=home.outside)
+        office = Office(worker, vault.new_data_key(), "room", home.outside)
+        programs = {"applicant": home.program("/usr/bin/chromium", Path(folder)), "notary": "/usr/bin/chromium"}
         try:
-            with Ways(office, {"applicant": line}):
-                browser = chromium(play)
-                pages = {}
-                for leg in ("applicant", "notary"):
-                    page = browser.new_context().new_page()
-                    page.add_init_script(KEEP)
-                    page.add_init_script(path=HERE / "talker.js")
-                    page.goto(f"{office.url}/?leg={leg}")
-                    pages[leg] = page
-                for page in pages.values():
-                    page.wait_for_function(
-                        "() => call.state === 'live' && document.querySelector('#remote').currentTime > 0",
-                        timeout=60_000,
-                    )
-                time.sleep(settle)
-                for page in pages.values():
-                    page.evaluate(WATCH)
-                before = {leg: page.evaluate(HEARD) for leg, page in pages.items()}
-                time.sleep(seconds)
-                after = {leg: page.evaluate(HEARD) for leg, page in pages.items()}
-                states = {
-                    leg: page.evaluate("told.filter(t => t.name === 'state').length") for leg, page in pages.items()
-                }
-                manifest = worker.client.close_room("room")
-                browser.close()
+            pages = {}
+            for leg, program in programs.items():
+                page = chromium(play, program, office.url).new_page()
+                page.add_init_script(KEEP)
+                page.add_init_script(path=HERE / "talker.js")
+                page.goto(f"{office.url}/?leg={leg}")
+                pages[leg] = page
+            for page in pages.values():
+                page.wait_for_function(
+                    "() => call.state === 'live' && document.querySelector('#remote').currentTime > 0",
+                    timeout=60_000,
+                )
+            time.sleep(settle)
+            for page in pages.values():
+                page.evaluate(WATCH)
+            before = {leg: page.evaluate(HEARD) for leg, page in pages.items()}
+            time.sleep(seconds)
+            after = {leg: page.evaluate(HEARD) for leg, page in pages.items()}
+            states = {leg: page.evaluate("told.filter(t => t.name === 'state').length") for leg, page in pages.items()}
+            manifest = worker.client.close_room("room")
         finally:
             office.server.shutdown()
             worker.stop()

@@ -44,7 +44,7 @@ call.start();
 class Office:
     """What the portal does for a page: hands out the module and passes the offer on."""
 
-    def __init__(self, worker, key, room):
+    def __init__(self, worker, key, room, host="127.0.0.1"):
         office = self
         self.reopened = 0
         self.relays = []  # what a page is told of them
@@ -91,8 +91,8 @@ class Office:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Desk)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = ThreadingHTTPServer((host, 0), Desk)
+        self.url = f"http://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def offer(self, client, room, key, leg, body):
@@ -135,9 +135,10 @@ class Ways:
         return dataclasses.replace(answer, sdp=sdp)
 
 
-def chromium(play):
-    """A headless Chromium that calls on the loopback."""
-    return play.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
+def chromium(play, path="/usr/bin/chromium", secure=""):
+    """A headless Chromium that calls on the loopback; `secure`: an origin that may use the camera though it is http."""
+    flags = [*FLAGS, f"--unsafely-treat-insecure-origin-as-secure={secure}"] if secure else FLAGS
+    return play.chromium.launch(executable_path=path, headless=True, args=flags)
 
 
 def sees_the_other(page, timeout=20000):

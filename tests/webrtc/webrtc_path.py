@@ -21,9 +21,10 @@ class Line:
 
 
 @dataclass
-class _Direction:
+class Direction:
     """`free`: when the line has sent what it holds; a packet that would wait longer than the queue is dropped."""
 
+    headers: int = 28  # bytes of IPv4 and UDP around what is carried
     free: float = 0.0
     dropped: int = 0
     carried: int = 0
@@ -35,7 +36,7 @@ class _Direction:
         if rng.random() < line.loss or begins - now > line.queue:
             self.dropped += 1
             return
-        self.free = begins + (8 * (len(data) + 28) / line.rate if line.rate else 0.0)  # IPv4 and UDP headers
+        self.free = begins + (8 * (len(data) + self.headers) / line.rate if line.rate else 0.0)
         heapq.heappush(self.held, (self.free + line.delay, self.carried, data))
 
     def due(self, now: float) -> list[bytes]:
@@ -51,7 +52,7 @@ class Way:
     def __init__(self, host: str, worker_port: int, line: Line | None = None, seed: int = 1):
         self.line = line or Line()
         self.whole = True
-        self.up, self.down = _Direction(), _Direction()
+        self.up, self.down = Direction(), Direction()
         self._rng = random.Random(seed)
         self._to = (host, worker_port)
         self._page = None
