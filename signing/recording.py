@@ -14,6 +14,7 @@ from typing import IO, Any
 
 FOLDER = "recording/"
 START = "0" * 64
+SUFFIXES = {"VP8": ".webm", "H264": ".mkv"}  # by the codec that the journal names; older ones name none
 LARGEST_FRAGMENT = 64 << 20
 Line = dict[str, Any]
 
@@ -39,8 +40,11 @@ def check(zipped: zipfile.ZipFile) -> str:
     for kind, names in (("drop", ("segment", "fragments", "bytes", "cause")), ("mark", ("at", "phase", "seconds"))):
         if [{name: line[name] for name in names} for line in lines if line["kind"] == kind] != manifest[f"{kind}s"]:
             raise BadRecording(f"manifest and journal name other {kind}s")
+    codecs = {line["segment"]: line.get("codec", "VP8") for line in lines if line["kind"] == "open"}
     for name, fragments in told.items():
-        with zipped.open(f"{FOLDER}{name}.webm") as media:
+        if listed[name].get("codec", "VP8") != codecs[name]:
+            raise BadRecording(f"manifest and journal name other codecs for {name}")
+        with zipped.open(f"{FOLDER}{name}{SUFFIXES[codecs[name]]}") as media:
             whole = _segment(name, media, fragments)
         for said in (listed[name], *([closed[name]] if name in closed else [])):
             if (said["sha256"], said["fragments"]) != (whole, len(fragments)):

@@ -31,6 +31,7 @@ UNHURRIED = (
     "test_webrtc_arrivals.py",
     "test_webrtc_compose.py",
     "test_webrtc_dtls.py",
+    "test_webrtc_h264.py",
     "test_webrtc_ice.py",
     "test_webrtc_protocol.py",
     "test_webrtc_streams.py",

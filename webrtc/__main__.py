@@ -2,7 +2,7 @@
 python -m webrtc serve --socket PATH --rec DIR [--host IP] [--engine port|aiortc] [--open-door --port N]
 python -m webrtc export REC OUT --key-file F
 
-`serve` is one media worker. `export` decrypts one room's folder to playable .webm files and verifies the
+`serve` is one media worker. `export` decrypts one room's folder to playable .webm files (.mkv where they are H.264) and verifies the
 chain on the way: exit 0 if everything recorded is there and unchanged, 1 if not (what opens is written all
 the same), 64 for wrong usage. Reasons and ledger entries for an export are the office's.
 """
@@ -60,12 +60,12 @@ def _export(asked: argparse.Namespace) -> int:
 
 
 def export(folder: Path, out: Path, key: bytes) -> dict[str, Any]:
-    """Write a room's segments as `<segment>.webm`, `journal.jsonl` and `manifest.json` into `out`; returns the manifest."""
+    """Write a room's segments as files that play, `journal.jsonl` and `manifest.json` into `out`; returns the manifest."""
     manifest = journal.manifest_of(folder, key)
     out.mkdir(parents=True, exist_ok=True)
     for segment in manifest["segments"]:
         name = segment["segment"]
-        with (out / f"{name}.webm").open("wb") as stream:
+        with (out / journal.file_name(segment)).open("wb") as stream:
             try:
                 for plain in journal.fragments(folder / f"{name}.rec", key, manifest["room"]):
                     stream.write(plain)
@@ -92,7 +92,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     serve.add_argument("--open-door", action="store_true", help="POST /offer on loopback, for tests")
     serve.add_argument("--port", type=int, default=8081)
     serve.set_defaults(run=_serve)
-    take = verbs.add_parser("export", help="decrypt a room's folder to .webm files")
+    take = verbs.add_parser("export", help="decrypt a room's folder to files that play")
     take.add_argument("rec", type=Path)
     take.add_argument("out", type=Path)
     take.add_argument("--key-file", type=Path, required=True)

@@ -1,9 +1,10 @@
 """
-An offer read, and the one answer that we give: VP8 and Opus on one port, ICE-lite, DTLS server. PURE.
+An offer read, and the one answer that we give: VP8 or H.264, and Opus, on one port, ICE-lite, DTLS server. PURE.
 
 What is offered beyond that is left out of the answer, which is how SDP refuses (RFC 3264 6): simulcast and
-other encodings (RFC 8853), retransmission streams, header extensions but the transport-wide number of pictures,
-H.264. A browser that offers no VP8 gets BadOffer; RFC 7742 5 requires every one to have it.
+other encodings (RFC 8853), retransmission streams, header extensions but the transport-wide number of pictures.
+Which of the two video codecs it is, the room chooses, since pictures are passed through: `Offer.take`. Of H.264 only what
+every browser has that has any (RFC 7742 6.2): constrained baseline, packetization-mode 1, level 3.1 at least.
 """
 
 import re
@@ -19,30 +20,51 @@ ICE = {
 }  # RFC 8839 5.4
 FINGERPRINT = re.compile(r"sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", re.IGNORECASE)
 ORIGIN = re.compile(r"o=(\S{1,64} \d{1,20}) \d{1,20} IN IP[46] \S{1,64}")  # RFC 8866 5.2
-WANTED = {"audio": "opus/48000/2", "video": "VP8/90000"}
+OPUS = "opus/48000/2"
+WANTED = {"audio": {"opus": OPUS}, "video": {"VP8": "VP8/90000", "H264": "H264/90000"}}
 PROTOCOLS = {"audio": "UDP/TLS/RTP/SAVPF", "video": "UDP/TLS/RTP/SAVPF", "application": "UDP/DTLS/SCTP"}
 FEEDBACK = {
     "audio": (),
     "video": ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
 }  # RFC 4585 4.2, RFC 5104 7.1
 EXTENSION = re.compile(r"a=extmap:(\d{1,2})(?:/\w+)? (\S+)")  # RFC 8285 8
+LEVEL = 0x1F  # 3.1: 1280 x 720 at 30 pictures a second (ITU-T H.264 table A-1)
+PROFILE = re.compile(r"42([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)  # RFC 6184 8.1: profile_idc, -iop, level_idc
 FACING = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 MAX_MESSAGE = 65536
 CNAME = "yuanzheng"
 
 
 @dataclass
+class Format:
+    """One codec of a section, under its payload type; `fmtp` is what the answer says of it."""
+
+    pt: int
+    rtpmap: str
+    fmtp: str = ""
+    feedback: list[str] = field(default_factory=list)
+    numbered: int = 0  # id of the extension with the transport-wide number; 0: there is none
+
+
+@dataclass
 class Section:
-    """One m= section of the offer."""
+    """One m= section of the offer; `formats` by codec, of which `chosen` is answered."""
 
     kind: str
     mid: str
     direction: str = "sendrecv"
-    pt: int = 0
-    feedback: list[str] = field(default_factory=list)
-    numbered: int = 0  # id of the extension with the transport-wide number; 0: there is none
+    formats: dict[str, Format] = field(default_factory=dict)
+    chosen: str = ""
     sctp_port: int = 0
     max_message: int = 0
+
+    @property
+    def format(self) -> Format:
+        return self.formats[self.chosen]
+
+    @property
+    def pt(self) -> int:
+        return self.format.pt if self.formats else 0
 
 
 @dataclass
@@ -56,6 +78,20 @@ class Offer:
 
     def section(self, kind: str) -> Section | None:
         return next((s for s in self.sections if s.kind == kind), None)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The video codecs that can be answered, preferred first; one at least."""
+        section = self.section("video")
+        assert section is not None  # `sdp.clean` saw to that
+        return tuple(section.formats)
+
+    def take(self, codec: str) -> None:
+        """Answer with this one of `codecs`. Raises BadOffer if it is none of them."""
+        section = self.section("video")
+        if section is None or codec not in section.formats:
+            raise BadOffer(f"the offer has no {codec}")
+        section.chosen = codec
 
 
 @dataclass(frozen=True)
@@ -118,12 +154,13 @@ def write(offer: Offer, ours: Ours) -> str:
         if kind == "application":
             lines += ["a=sctp-port:5000", f"a=max-message-size:{MAX_MESSAGE}"]  # RFC 8841 5, 6
         else:
-            lines += [f"a={FACING[section.direction]}", "a=rtcp-mux", f"a=rtpmap:{pt} {WANTED[kind]}"]
-            if kind == "audio":
-                lines += [f"a=fmtp:{pt} minptime=10;useinbandfec=1"]  # RFC 7587 7
-            lines += [f"a=rtcp-fb:{pt} {said}" for said in FEEDBACK[kind] if said in section.feedback]
-            if section.numbered:
-                lines += [f"a=extmap:{section.numbered} {arrivals.URI}"]
+            chosen = section.format
+            lines += [f"a={FACING[section.direction]}", "a=rtcp-mux", f"a=rtpmap:{pt} {chosen.rtpmap}"]
+            if chosen.fmtp:
+                lines += [f"a=fmtp:{pt} {chosen.fmtp}"]
+            lines += [f"a=rtcp-fb:{pt} {said}" for said in FEEDBACK[kind] if said in chosen.feedback]
+            if chosen.numbered:
+                lines += [f"a=extmap:{chosen.numbered} {arrivals.URI}"]
             lines += [f"a=msid:far far-{kind}", f"a=ssrc:{ours.ssrcs[kind]} cname:{CNAME}"]
         lines += [f"a=ice-ufrag:{ours.ufrag}", f"a=ice-pwd:{ours.password}"]
         lines += [f"a=fingerprint:sha-256 {ours.fingerprint}", "a=setup:passive"]
@@ -149,16 +186,53 @@ def _section(lines: list[str]) -> Section:
     if "a=rtcp-mux" not in lines:
         raise BadOffer("the offer keeps RTCP on a port of its own")  # RFC 8834 4.5
     direction = next((line[2:] for line in lines if line[2:] in FACING and line.startswith("a=")), "sendrecv")
-    found = Section(kind, mid, direction)
-    offered = set(rest[2:])
+    found = Section(kind, mid, direction, _formats(kind, lines, set(rest[2:])))
+    if not found.formats:
+        raise BadOffer(f"the offer has no {' and no '.join(WANTED[kind])} that is recorded here")
+    found.chosen = next(iter(found.formats))
+    return found
+
+
+def _formats(kind: str, lines: list[str], offered: set[str]) -> dict[str, Format]:
+    """The first payload type of each codec that we take, in our order of preference."""
+    fmtp = {pt: said for line in lines if line.startswith("a=fmtp:") for pt, _, said in [line[7:].partition(" ")]}
+    found: dict[str, Format] = {}
     for line in lines:
-        if line.startswith("a=rtpmap:") and not found.pt:
-            pt, _, codec = line[9:].partition(" ")
-            # RFC 5761 4: 64 to 95 would look like RTCP
-            if codec.lower() == WANTED[kind].lower() and pt in offered and _number(pt, 127) and not 64 <= int(pt) <= 95:
-                found.pt = int(pt)
-    if not found.pt:
-        raise BadOffer(f"the offer has no {WANTED[kind].split('/')[0]}, which is all that is recorded here")
+        if not line.startswith("a=rtpmap:"):
+            continue
+        pt, _, said = line[9:].partition(" ")
+        name = next((name for name, rtpmap in WANTED[kind].items() if rtpmap.lower() == said.lower()), "")
+        # RFC 5761 4: 64 to 95 would look like RTCP
+        if not name or name in found or pt not in offered or not _number(pt, 127) or 64 <= int(pt) <= 95:
+            continue
+        told = "minptime=10;useinbandfec=1" if name == "opus" else ""  # RFC 7587 7
+        if name == "H264" and not (told := _h264(fmtp.get(pt, ""))):
+            continue
+        found[name] = Format(int(pt), WANTED[kind][name], told)
+    for one in found.values():
+        _extras(kind, one, lines)
+    return {name: found[name] for name in WANTED[kind] if name in found}
+
+
+def _h264(fmtp: str) -> str:
+    """What is answered to these parameters; empty if they are not taken.
+
+    RFC 6184 8.2.2: mode and profile are as offered; the level is what the answerer receives at most, free only where both
+    sides say so, and as both parties can receive 3.1 neither need send less.
+    """
+    said = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in fmtp.split(";"))}
+    profile = PROFILE.fullmatch(said.get("profile-level-id", ""))
+    # constraint_set1_flag: what conforms to Main as well is constrained baseline (RFC 6184 table 5)
+    if said.get("packetization-mode") != "1" or not profile or not int(profile[1], 16) & 0x40:
+        return ""
+    if int(profile[2], 16) < LEVEL:
+        return ""
+    free = "level-asymmetry-allowed=1;" if said.get("level-asymmetry-allowed") == "1" else ""
+    return f"{free}packetization-mode=1;profile-level-id=42{profile[1].lower()}{LEVEL:02x}"
+
+
+def _extras(kind: str, found: Format, lines: list[str]) -> None:
+    """Feedback and header extension that go with a format."""
     for line in lines:
         if line.startswith((f"a=rtcp-fb:{found.pt} ", "a=rtcp-fb:* ")):
             found.feedback.append(line.split(" ", 1)[1].strip())
@@ -168,7 +242,6 @@ def _section(lines: list[str]) -> Section:
         found.numbered = 0
     if not found.numbered and "transport-cc" in found.feedback:
         found.feedback.remove("transport-cc")  # without the numbers there is nothing to tell
-    return found
 
 
 def _attribute(lines: list[str], name: str) -> str:

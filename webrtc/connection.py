@@ -6,6 +6,14 @@ port for each; `link` on our own, one UDP port for all of them.
 from collections.abc import Callable
 from typing import Protocol
 
+Choose = Callable[[tuple[str, ...]], str]
+"""Of the video codecs that an offer has and we can answer, preferred first, the one to answer with; it may raise."""
+
+
+def preferred(codecs: tuple[str, ...]) -> str:
+    """The first."""
+    return codecs[0]
+
 
 class Connection(Protocol):
     """Signalling in, decrypted packets out, packets back. Everything runs on the loop of the rooms."""
@@ -16,8 +24,8 @@ class Connection(Protocol):
     on_text: Callable[[str], None]
     restarts: bool  # whether ICE can be restarted at all
 
-    async def answer(self, offer: str) -> str:
-        """The answer to a whole offer. Raises BadOffer, OfferTooLarge, Busy."""
+    async def answer(self, offer: str, choose: Choose = preferred) -> str:
+        """The answer to a whole offer. Raises BadOffer, OfferTooLarge, Busy, and what `choose` raises."""
         ...
 
     def restart(self, offer: str) -> str | None:
@@ -44,6 +52,16 @@ class Connection(Protocol):
 
     def outgoing(self, kind: str) -> tuple[int, int]:
         """(payload type, SSRC) of what we send of this kind, as the answer says."""
+        ...
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The video codecs that could have been answered: names of `webrtc.codecs`."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """The video codec of both directions, as the answer says."""
         ...
 
     @property

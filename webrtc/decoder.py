@@ -3,13 +3,17 @@ A party's pictures, every one of them, decoded in a process of their own while a
 
 As with the sampler the bits come from a stranger's camera, so the decoder runs apart, with little memory and little
 time. Pictures between key frames need all before them: so each feed has a child of its own, which ends with it. The
-child reads a length (4 bytes, big-endian), a byte that says whether the picture is wanted, and a VP8 frame, and answers
-a length and a JPEG, or length 0. This file is also the child's program, so it imports nothing of ours.
+child is told the codec, reads a length (4 bytes, big-endian), a byte that says whether the picture is wanted, and a frame as
+FFmpeg takes it, and answers a length and a JPEG, or length 0. This file is also the child's program, so it imports nothing
+of ours while it is that.
 """
 
 import asyncio
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from webrtc.codecs import Codec
 
 MAX_PIXELS = 1280 * 720
 MAX_FRAME = 1 << 20
@@ -24,26 +28,31 @@ class DecoderDied(Exception):
 
 
 class Decoder:
-    """The child of one feed; frames in the order they were sent."""
+    """The child of one feed; frames in the order they were sent, all of one codec."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: "Codec") -> None:
+        self._codec = codec
         self._child: asyncio.subprocess.Process | None = None
 
     async def picture(self, frame: bytes, *, wanted: bool) -> bytes:
         """JPEG of the frame, at most WIDEST wide; empty if it is not wanted or cannot be decoded. Raises DecoderDied."""
         if not frame or len(frame) > MAX_FRAME:
             return b""
+        data = self._codec.decodable(frame)
+        if not data:  # which would tell the decoder that nothing follows
+            return b""
         if self._child is None:
             pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", __file__, stdin=pipe, stdout=pipe, stderr=null, env={"PATH": ""}
-            )
+                sys.executable, "-I", __file__, self._codec.decoder,
+                stdin=pipe, stdout=pipe, stderr=null, env={"PATH": ""},
+            )  # fmt: skip
         child = self._child
         assert child.stdin is not None
         assert child.stdout is not None
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                child.stdin.write(len(frame).to_bytes(4, "big") + bytes([wanted]) + frame)
+                child.stdin.write(len(data).to_bytes(4, "big") + bytes([wanted]) + data)
                 await child.stdin.drain()
                 size = int.from_bytes(await child.stdout.readexactly(4), "big")
                 return await child.stdout.readexactly(size)
@@ -60,7 +69,7 @@ class Decoder:
 
 
 def sized(frame: bytes) -> bool:
-    """Whether a frame is of a size that we take; only key frames say one (RFC 6386 9.1)."""
+    """Whether a VP8 frame is of a size that we take; only key frames say one (RFC 6386 9.1)."""
     if frame[0] & 1:
         return True
     width = int.from_bytes(frame[6:8], "little") & 0x3FFF
@@ -92,14 +101,17 @@ def main() -> None:
         resource.setrlimit(what, (much, much))
     import av
 
-    decoder = av.CodecContext.create("vp8", "r")
+    kind = sys.argv[1]
+    decoder = av.CodecContext.create(kind, "r")
     decoder.thread_count = 1
+    # H.264 says its size in bits that FFmpeg reads first; and it has no picture to wait for: nobody sends B pictures here
+    decoder.options = {"max_pixels": str(MAX_PIXELS), "flags": "low_delay"}
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while len(head := stdin.read(5)) == 5:
         frame = stdin.read(int.from_bytes(head[:4], "big"))
         made = b""
         try:
-            if sized(frame) and (pictures := decoder.decode(av.Packet(frame))) and head[4]:
+            if (kind != "vp8" or sized(frame)) and (pictures := decoder.decode(av.Packet(frame))) and head[4]:
                 made = jpeg(pictures[-1])
         except Exception:  # noqa: BLE001  whatever the decoder raises means: no picture
             made = b""

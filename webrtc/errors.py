@@ -35,6 +35,12 @@ class OfferTooLarge(BadOffer):
     code = "media.offer-too-large"
 
 
+class NoCommonCodec(BadOffer):
+    """The two parties' browsers have no video codec in common, and pictures are passed through."""
+
+    code = "media.no-common-codec"
+
+
 class NoSuchRoom(MediaError):
     """The room is not open on this worker: open it (again) first."""
 
@@ -121,6 +127,7 @@ KINDS: dict[str, type[MediaError]] = {
         BadRequest,
         BadOffer,
         OfferTooLarge,
+        NoCommonCodec,
         NoSuchRoom,
         NoSuchLeg,
         RoomClosed,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from webrtc.codecs import Codec
 from webrtc.decoder import Decoder, DecoderDied
 
 LONGEST_S = 60.0
@@ -32,6 +33,7 @@ class Source(Protocol):
     """What a feed needs of a leg."""
 
     over: str
+    codec: Codec
     taps: "list[Feed]"
 
     def ask_key(self, now: float) -> None: ...
@@ -71,7 +73,7 @@ class Feed:
 
     async def pictures(self) -> AsyncIterator[tuple[Frame, bytes]]:
         """(frame, JPEG) at most so often as asked. Raises DecoderDied."""
-        decoder, last = Decoder(), 0.0
+        decoder, last = Decoder(self._source.codec), 0.0
         end = time.monotonic() + self._seconds
         self._source.taps.append(self)
         self._source.ask_key(time.monotonic())

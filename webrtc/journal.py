@@ -3,7 +3,8 @@ What a recording says of itself, and the manifest that follows from it.
 
 A room is a folder: `journal.jsonl`, one JSON line an event, each carrying the SHA-256 of the line before, and
 one file a segment (`0001-applicant.rec`: a party on one connection) of encrypted fragments, each preceded by
-its length (4 bytes, big-endian). Put together, the fragments of a segment are a WebM file. Hashes are of the
+its length (4 bytes, big-endian). Put together, the fragments of a segment are a WebM file, or
+where its line `open` says H264 a Matroska file (`file_name`). Hashes are of the
 plaintext; the journal itself holds no picture, no sound and no word of anybody.
 
 `manifest_of` needs nothing but the folder and the key, also after a crash in mid-write.
@@ -23,6 +24,7 @@ from storage import BadBox, vault
 NAME = "journal.jsonl"
 START = "0" * 64
 _SEGMENT = re.compile(r"[0-9]{4,}-[a-z][a-z0-9-]{0,31}")  # also a file's name, so nothing else passes
+SUFFIXES = {"VP8": ".webm", "H264": ".mkv"}
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "room": {"room": str, "version": int},
@@ -53,6 +55,11 @@ def stamp(when: float) -> str:
 def seconds(text: str) -> float:
     """Unix seconds of a `stamp`."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def file_name(segment: Line) -> str:
+    """What a segment of a manifest is called once it is exported; older manifests say no codec: all was VP8."""
+    return f"{segment['segment']}{SUFFIXES[segment.get('codec', 'VP8')]}"
 
 
 def chain(prev: str, number: int, when: float, kind: str, fields: Line) -> Line:
@@ -105,6 +112,7 @@ def _sensible(line: Line) -> bool:
         all(isinstance(line[name], kind) for name, kind in fields.items())
         and all(isinstance(time, str) and _TIME.fullmatch(time) and seconds(time) is not None for time in times)
         and _SEGMENT.fullmatch(line.get("segment", "0000-none")) is not None
+        and line.get("codec", "VP8") in SUFFIXES
     )
 
 
@@ -183,6 +191,7 @@ def _segment(
         "role": opened["role"],
         "connection": opened["connection"],
         "fingerprint": opened["fingerprint"],
+        **_only(opened, *({"codec"} & set(opened))),
         "started": opened["at"],
         "ended": last,
         "offset": opened["offset"],

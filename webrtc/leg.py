@@ -14,9 +14,11 @@ from typing import Any, Protocol
 
 from webrtc import arrivals, packets
 from webrtc.arrivals import Arrivals
+from webrtc.codecs import BY_NAME, H264
 from webrtc.connection import Connection
 from webrtc.errors import NoPicture
 from webrtc.feed import Feed, Frame
+from webrtc.h264 import AccessUnits
 from webrtc.packets import Bye, KeyRequest, Nack, Remb, Report, Rtcp, SenderReport
 from webrtc.protocol import Seat
 from webrtc.recorder import Segment
@@ -55,7 +57,11 @@ class Leg:
         self.over = ""
         self.incoming = {kind: Incoming(kind) for kind in KINDS}
         self.outgoing: dict[str, Outgoing] = {}
-        self.frames = Frames()
+        self.codec = BY_NAME[peer.codec]
+        self.incoming["video"].codec = self.codec
+        self.frames: Frames | AccessUnits = AccessUnits() if self.codec is H264 else Frames()
+        self.changing: float | None = None  # since when it should come back in the room's codec; monotonic
+        self.told = False  # its page knows
         self.rtt = 0.0
         self.loss_up = self.loss_down = 0.0
         self.health: dict[str, Any] = {}
@@ -82,7 +88,7 @@ class Leg:
         for kind in KINDS:
             pt, ssrc = self.peer.outgoing(kind)
             self._by_pt[pt] = self.incoming[kind]
-            self.outgoing[kind] = Outgoing(kind, pt, ssrc)
+            self.outgoing[kind] = Outgoing(kind, pt, ssrc, codec=self.codec)
         self._numbered = self.peer.numbered
         self._arrivals = Arrivals() if self._numbered else None
 
@@ -221,7 +227,7 @@ class Leg:
                 tap.take(None)
         if frame is None:
             return
-        key = packets.is_key(frame[1])
+        key = self.codec.is_key(frame[1])
         for tap in self.taps:
             tap.take(Frame(time.time(), frame[0], frame[1], key))
         self.segment.frame("video", frame[0], frame[1], key, now)

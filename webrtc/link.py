@@ -13,6 +13,7 @@ import pylibsrtp
 from webrtc import stun
 from webrtc.answer import Offer, Ours, read, write
 from webrtc.channel import Channel
+from webrtc.connection import Choose, preferred
 from webrtc.dtls import Dtls, begins
 from webrtc.errors import BadOffer
 from webrtc.pairs import Pairs
@@ -51,11 +52,12 @@ class Link:
         self._unprotect: Callable[[bytes], bytes] | None = None
         self._protect: Any = None
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, choose: Choose = preferred) -> str:
         """Raises BadOffer, OfferTooLarge."""
         if self._offer is not None:
             raise BadOffer("this connection has its answer")
         asked = read(offer)
+        asked.take(choose(asked.codecs))
         self._port.take_in(self)
         self._offer = asked
         ssrcs = {kind: secrets.randbelow((1 << 32) - 1) + 1 for kind in ("audio", "video")}
@@ -72,6 +74,7 @@ class Link:
         asked = read(offer)
         if (asked.session, asked.fingerprint) != (before.session, before.fingerprint):
             return None
+        asked.take(self.codec)
         shape = [(s.kind, s.mid, s.pt) for s in asked.sections]
         if shape != [(s.kind, s.mid, s.pt) for s in before.sections]:
             raise BadOffer("the connection cannot take on other sections")
@@ -94,10 +97,21 @@ class Link:
         return section.pt, self._ours.ssrcs[kind]
 
     @property
+    def offered(self) -> tuple[str, ...]:
+        """As the offer says."""
+        return self._offer.codecs if self._offer else ()
+
+    @property
+    def codec(self) -> str:
+        """As the answer says."""
+        section = self._offer.section("video") if self._offer else None
+        return section.chosen if section else ""
+
+    @property
     def numbered(self) -> int:
         """As the answer says."""
         section = self._offer.section("video") if self._offer else None
-        return section.numbered if section else 0
+        return section.format.numbered if section else 0
 
     def fingerprint(self) -> str:
         """Of the browser's certificate, as its offer says; no packet is heard under another."""

@@ -73,6 +73,12 @@ def vp8_body(payload: bytes) -> tuple[bool, bytes] | None:
     return bool(first & 0x10) and not first & 0x0F, payload[at:]
 
 
+def vp8_begins_key(payload: bytes) -> bool:
+    """Whether a VP8 payload is the first of a key frame."""
+    body = vp8_body(payload)
+    return body is not None and body[0] and is_key(body[1])
+
+
 def is_key(frame: bytes) -> bool:
     """Whether a VP8 frame stands alone."""
     return bool(frame) and not frame[0] & 1

@@ -24,6 +24,7 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
 from webrtc import channel, sdp
 from webrtc.channel import Unfit, guard
+from webrtc.connection import Choose, preferred
 from webrtc.errors import BadOffer
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class Peer:
 
     restarts = False
     numbered = 0
+    codec = "VP8"  # H.264 is the other engine's alone
+    offered = ("VP8",)
 
     def __init__(self) -> None:
         # an empty list matters: without one aiortc asks a public STUN server
@@ -104,9 +107,10 @@ class Peer:
         self.pc.on("connectionstatechange", self._changed)
         self.pc.on("datachannel", self._joined)
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, choose: Choose = preferred) -> str:
         """The answer to a whole offer. Raises BadOffer for whatever the parser dislikes."""
         offer = sdp.clean(offer)
+        choose(self.offered)
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             if any(t.direction != "sendrecv" for t in self.pc.getTransceivers()):

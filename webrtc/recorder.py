@@ -8,19 +8,22 @@ line of milliseconds: by arrival at first, then by the sender's own clock report
 from concurrent.futures import Future
 from typing import Any
 
-from webrtc import journal, packets, webm
+from webrtc import journal, webm
 from webrtc.archive import Archive, Writer
+from webrtc.codecs import VP8, Codec
 
 FLUSH_S = 0.2
-HOLD_S = 0.2  # how long the header waits for the first key frame, for its picture size
+HOLD_S = {"VP8": 0.2, "H264": 2.0}
+"""How long the header waits for the first key frame: for its picture size, in H.264 also for its parameter sets, without
+which most players show nothing."""
 RATES = {"video": 90000, "audio": 48000}
 
 
 class Segment:
     """One party on one connection, on the packet loop: frames in, fragments to the writer."""
 
-    def __init__(self, name: str, archive: Archive, writer: Writer) -> None:
-        self.name, self._archive, self._writer = name, archive, writer
+    def __init__(self, name: str, archive: Archive, writer: Writer, codec: Codec = VP8) -> None:
+        self.name, self._archive, self._writer, self._codec = name, archive, writer, codec
         self.began: float | None = None
         self._began_wall = 0.0
         self._clocks = {kind: _Clock(rate) for kind, rate in RATES.items()}
@@ -32,7 +35,8 @@ class Segment:
     def begin(self, now: float, wall: float, fields: journal.Line) -> None:
         """The first packet: the segment opens."""
         self.began, self._began_wall, self._flushed = now, wall, now
-        self._writer.submit(lambda: self._archive.begin(wall, self.name, fields))
+        told = {**fields, "codec": self._codec.name}
+        self._writer.submit(lambda: self._archive.begin(wall, self.name, told))
 
     def frame(self, kind: str, ts: int, data: bytes, key: bool, now: float) -> None:
         """One encoded frame at RTP time `ts`, taken up at monotonic `now`; in order within its kind."""
@@ -61,9 +65,10 @@ class Segment:
             return
         if not self._head:
             first = next((f for t, _, f, key in self._blocks if t == webm.VIDEO and key), None)
-            if first is None and not final and now - self.began < HOLD_S:
+            if first is None and not final and now - self.began < HOLD_S[self._codec.name]:
                 return
-            self._head = webm.header(*(packets.picture_size(first or b"") or (640, 480)))
+            pixels = self._codec.picture_size(first or b"") or (640, 480)
+            self._head = webm.header(*pixels, self._codec.configuration(first or b""))
         plain = webm.cluster(sorted(self._blocks, key=lambda b: b[1]))
         wall, head = self._wall(now), self._head
         self._blocks = []

@@ -14,11 +14,13 @@ from typing import Any
 
 from webrtc import journal
 from webrtc.archive import Archive, Writer
+from webrtc.codecs import BY_NAME
 from webrtc.connection import Connect, Connection
 from webrtc.errors import (
     BadOffer,
     Busy,
     MediaError,
+    NoCommonCodec,
     NoPicture,
     NoSuchLeg,
     NotConnected,
@@ -38,6 +40,8 @@ from webrtc.sampler import NotDecoded, Sampler
 log = logging.getLogger(__name__)
 
 PICTURE_S = 4.0
+CHANGE_S = 5.0
+"""A page that was told to come back in another codec has so long; then its connection is ended, and it comes back by itself."""
 MANIFEST = "manifest.json"
 
 
@@ -53,6 +57,7 @@ class Room:
         self.joining: dict[str, Leg] = {}  # answered, not yet connected
         self.barred: set[str] = set()  # consent withdrawn
         self.gaps: list[dict[str, Any]] = []
+        self.codec = next(iter(BY_NAME))  # of the pictures of both parties, which are passed through
         self._writer, self._sampler, self._connect = writer, sampler, connect
         self._archive = Archive(folder, asked.room, asked.key, writer)
         self._started: float | None = None
@@ -86,9 +91,9 @@ class Room:
             raise BadOffer("this is not an offer")
         peer = self._connect()
         try:
-            answer = await peer.answer(sdp)
+            answer = await peer.answer(sdp, lambda codecs: self._choose(leg, codecs))
             name = f"{self._next:04d}-{leg}"
-            segment = Segment(name, self._archive, self._writer)
+            segment = Segment(name, self._archive, self._writer, BY_NAME[peer.codec])
             joining = Leg(self, seat, segment, peer, self.asked.limits.max_bitrate)
             joining.answered()
             reply = _told(joining, answer)
@@ -96,6 +101,7 @@ class Room:
             await peer.close()
             raise
         self._next += 1
+        self.codec = peer.codec
         if older := self.joining.pop(leg, None):
             self._end(older, "replaced")
         self.joining[leg] = joining
@@ -157,17 +163,18 @@ class Room:
             raise NotConnected("the party has left")
         wall = time.time()
         try:
-            jpeg = await self._sampler.jpeg(frame)
+            jpeg = await self._sampler.jpeg(frame, there.codec)
         except NotDecoded as error:
             raise NoPicture(str(error)) from error
+        width, height = there.codec.picture_size(frame) or (0, 0)
         return {
             "jpeg": b64encode(jpeg).decode(),
             "sha256": hashlib.sha256(jpeg).hexdigest(),
             "at": journal.stamp(wall),
             "seconds": round(wall - (self._started or wall), 3),
             "segment": there.segment.name,
-            "width": int.from_bytes(frame[6:8], "little") & 0x3FFF,
-            "height": int.from_bytes(frame[8:10], "little") & 0x3FFF,
+            "width": width,
+            "height": height,
         }
 
     def watch(self, leg: str, seconds: float, rate: float) -> tuple[Feed, float]:
@@ -238,6 +245,7 @@ class Room:
         """What is due by time."""
         for leg in list(self.legs.values()):
             leg.tick(now)
+            self._change(leg, now)
         for name, leg in list(self.joining.items()):
             if now - leg.created > CONNECT_S:
                 del self.joining[name]
@@ -301,6 +309,30 @@ class Room:
         }
         self.gaps.append(fields)
         self._writer.submit(lambda: self._archive.append(end, "gap", fields))
+
+    def _choose(self, leg: str, codecs: tuple[str, ...]) -> str:
+        """The room's codec if both parties have it, or else the first that both have. Raises NoCommonCodec."""
+        others = [n for n in self.seats if n != leg]
+        there = [x for n in others if (x := self.joining.get(n) or self.legs.get(n)) is not None]
+        both = [codec for codec in codecs if all(codec in other.peer.offered for other in there)]
+        if not both:
+            raise NoCommonCodec("the other party's browser has no video codec that this one has")
+        return self.codec if self.codec in both else both[0]
+
+    def _change(self, leg: Leg, now: float) -> None:
+        """A leg in another codec than the room's: its page makes a new connection, which is answered in the room's.
+
+        It is told as soon as it can be; a page that does not listen loses the connection instead.
+        """
+        if leg.codec.name == self.codec:
+            leg.changing = None
+            return
+        if leg.changing is None:
+            leg.changing, leg.told = now, False
+        if not leg.told:
+            leg.told = leg.send({"event": "codec", "codec": self.codec})
+        if now - leg.changing > CHANGE_S and not leg.over:
+            self.gone(leg, "replaced")
 
     def _seat(self, leg: str) -> Seat:
         if leg not in self.seats:

@@ -2,14 +2,19 @@
 A picture out of a key frame, decoded in a process of its own.
 
 The bits come from a stranger's camera, so the decoder runs apart, with little memory and little time: if it
-dies, one sample fails and the interview goes on. The child reads a length (4 bytes, big-endian) and a VP8 key
-frame, and answers a length and a JPEG, or length 0. This file is also the child's program, so it imports
-nothing of ours.
+dies, one sample fails and the interview goes on. The child reads a length (4 bytes, big-endian), a byte that says which
+codec it is (`KINDS`), and a key frame as FFmpeg takes it, and answers a length and a JPEG, or length 0. This file is also
+the child's program, so it imports nothing of ours while it is that.
 """
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from webrtc.codecs import Codec
+
+KINDS = ("vp8", "h264")
 MAX_PIXELS = 1280 * 720
 MAX_FRAME = 1 << 20
 MEMORY = 768 << 20
@@ -30,17 +35,18 @@ class Sampler:
         self._uses = 0
         self._turn = asyncio.Lock()
 
-    async def jpeg(self, frame: bytes) -> bytes:
+    async def jpeg(self, frame: bytes, codec: "Codec") -> bytes:
         """The key frame as JPEG, its own size, quality 92. Raises NotDecoded."""
-        if not frame or len(frame) > MAX_FRAME or frame[0] & 1:
+        if len(frame) > MAX_FRAME or not codec.is_key(frame):
             raise NotDecoded("not a key frame")
+        data, kind = codec.decodable(frame), KINDS.index(codec.decoder)
         async with self._turn:
             child = await self._running()
             assert child.stdin is not None
             assert child.stdout is not None
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    child.stdin.write(len(frame).to_bytes(4, "big") + frame)
+                    child.stdin.write(len(data).to_bytes(4, "big") + bytes((kind,)) + data)
                     await child.stdin.drain()
                     size = int.from_bytes(await child.stdout.readexactly(4), "big")
                     picture = await child.stdout.readexactly(size)
@@ -77,18 +83,20 @@ class Sampler:
             await child.wait()
 
 
-def decode(frame: bytes) -> bytes:
-    """VP8 key frame to JPEG. Raises ValueError or an error of the decoder."""
+def decode(frame: bytes, kind: str) -> bytes:
+    """A key frame of `kind` to JPEG. Raises ValueError or an error of the decoder."""
     import io
 
     import av
 
-    width = int.from_bytes(frame[6:8], "little") & 0x3FFF
-    height = int.from_bytes(frame[8:10], "little") & 0x3FFF
-    if frame[3:6] != b"\x9d\x01\x2a" or not 0 < width * height <= MAX_PIXELS:
-        raise ValueError("not a key frame of a size that we take")
-    decoder = av.CodecContext.create("vp8", "r")
+    if kind == "vp8":
+        width = int.from_bytes(frame[6:8], "little") & 0x3FFF
+        height = int.from_bytes(frame[8:10], "little") & 0x3FFF
+        if frame[3:6] != b"\x9d\x01\x2a" or not 0 < width * height <= MAX_PIXELS:
+            raise ValueError("not a key frame of a size that we take")
+    decoder = av.CodecContext.create(kind, "r")
     decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}  # H.264 says its size in bits that FFmpeg reads first
     pictures = [*decoder.decode(av.Packet(frame)), *decoder.decode(None)]
     out = io.BytesIO()
     pictures[0].to_image().save(out, "JPEG", quality=92)
@@ -107,10 +115,10 @@ def main() -> None:
     ):
         resource.setrlimit(what, (much, much))
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := stdin.read(4)) == 4:
-        frame = stdin.read(int.from_bytes(head, "big"))
+    while len(head := stdin.read(5)) == 5:
+        frame = stdin.read(int.from_bytes(head[:4], "big"))
         try:
-            picture = decode(frame)
+            picture = decode(frame, KINDS[head[4]])
         except Exception:  # noqa: BLE001  whatever the decoder raises means: no picture
             picture = b""
         stdout.write(len(picture).to_bytes(4, "big") + picture)

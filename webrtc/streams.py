@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webrtc import packets
+from webrtc.codecs import VP8, Codec
 from webrtc.packets import Rtp
 
 RATES = {"video": 90000, "audio": 48000}
@@ -43,6 +44,7 @@ class Incoming:
     given_up: int = 0  # packets that never came, in the order of recording
     missing: dict[int, _Missing] = field(default_factory=dict)
     report: tuple[packets.SenderReport, float] | None = None
+    codec: Codec = VP8  # of pictures
     _transit: float | None = None
     _before: tuple[int, int] = (0, 0)  # (expected, received) at the last report
     _next: int = 0
@@ -172,6 +174,7 @@ class Outgoing:
     ssrc: int
     count: int = 0
     octets: int = 0
+    codec: Codec = VP8  # of pictures
     _source: object = None
     _shift: tuple[int, int] = (0, 0)  # added to sequence number and timestamp
     _first: int = 0  # the source's sequence number with which it began
@@ -211,8 +214,9 @@ class Outgoing:
 
     def _switch(self, source: object, rtp: Rtp, now: float) -> bool:
         if self.kind == "video":
-            body = packets.vp8_body(rtp.payload)
-            if body is None or not body[0] or not packets.is_key(body[1]):
+            if isinstance(source, Incoming) and source.codec is not self.codec:
+                return False  # until the source's page has changed over: this receiver could read nothing of it
+            if not self.codec.begins_key(rtp.payload):
                 return False
         self._source, self._first = source, rtp.seq
         if self._last is not None:

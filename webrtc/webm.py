@@ -1,5 +1,6 @@
 """
-Encoded VP8 and Opus as WebM that is only ever appended to. PURE: bytes in, bytes out.
+Encoded pictures and Opus as Matroska that is only ever appended to: WebM with VP8, plain Matroska with H.264. PURE:
+bytes in, bytes out.
 
 Segment and clusters have unknown size (RFC 9559 5.1, 5.1.3; live streaming), so nothing written is patched
 later and a file cut anywhere between two clusters plays to the cut. A cluster a fragment: each fragment
@@ -24,14 +25,20 @@ def _number(ident: str, n: int) -> bytes:
     return _element(ident, n.to_bytes(max(1, (n.bit_length() + 7) // 8), "big"))
 
 
-def header(width: int, height: int) -> bytes:
-    """Everything before the first cluster; pixels of the first key frame (VP8 frames carry later sizes)."""
+def header(width: int, height: int, avcc: bytes | None = None) -> bytes:
+    """Everything before the first cluster; pixels of the first key frame (later frames carry later sizes).
+
+    `avcc`: the configuration record of H.264 (ISO/IEC 14496-15 5.3.3.1.2); None: the pictures are VP8.
+    """
     ebml = _number("4286", 1) + _number("42F7", 1) + _number("42F2", 4) + _number("42F3", 8)
-    ebml += _element("4282", b"webm") + _number("4287", 4) + _number("4285", 2)
+    ebml += _element("4282", b"webm" if avcc is None else b"matroska") + _number("4287", 4) + _number("4285", 2)
     info = _number("2AD7B1", 1_000_000) + _element("4D80", b"yuanzheng") + _element("5741", b"yuanzheng")
     pixels = _element("E0", _number("B0", width) + _number("BA", height))
     video = _number("D7", VIDEO) + _number("73C5", VIDEO) + _number("83", 1) + _number("9C", 0)
-    video += _element("86", b"V_VP8") + pixels
+    if avcc is None:
+        video += _element("86", b"V_VP8") + pixels
+    else:
+        video += _element("86", b"V_MPEG4/ISO/AVC") + _element("63A2", avcc) + pixels
     samples = _element("E1", _element("B5", struct.pack(">f", 48000.0)) + _number("9F", 2))
     audio = _number("D7", AUDIO) + _number("73C5", AUDIO) + _number("83", 2) + _number("9C", 0)
     audio += _element("86", b"A_OPUS") + _number("56AA", _OPUS_DELAY_NS) + _number("56BB", _OPUS_ROLL_NS)

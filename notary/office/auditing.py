@@ -21,6 +21,7 @@ from notary.seal.refusals import SealError
 from notary.settings import Settings
 from signing.note import BadNote
 from signing.tiles import BadTiles
+from webrtc import journal
 
 
 def faults(db: Session, parts: Parts) -> list[str]:
@@ -115,7 +116,7 @@ def _recordings(db: Session, parts: Parts) -> Iterator[str]:
         if hashlib.sha256(body).hexdigest() != interview.manifest_sha256 or interview.manifest_sha256 not in sealed:
             yield f"interviews: {interview.id}: its manifest is not the one that was sealed and logged"
             continue
-        listed = {f"{one['segment']}.webm": one["sha256"] for one in interview.manifest.get("segments", [])}
+        listed = {journal.file_name(one): one["sha256"] for one in interview.manifest.get("segments", [])}
         try:
             files = bundling.recordings(parts, db.get_one(Case, interview.case_id), interview)
         except Refusal:

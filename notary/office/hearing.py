@@ -24,7 +24,7 @@ from notary.office.step import advance
 from notary.parts import Parts
 from notary.rules import rules
 from webrtc.client import MediaError, Seat
-from webrtc.errors import BadOffer, NoSuchRoom, NotConnected, NothingToRestart, OfferTooLarge, SeatTaken
+from webrtc.errors import BadOffer, NoCommonCodec, NoSuchRoom, NotConnected, NothingToRestart, OfferTooLarge, SeatTaken
 
 APPLICANT, NOTARY = "applicant", "notary"
 LEGS = (APPLICANT, NOTARY)
@@ -202,6 +202,10 @@ def restart(db: Session, parts: Parts, at: Live, leg: str, sdp: str, by: Actor, 
 
 def _refused(error: MediaError) -> Refusal:
     match error:
+        case NoCommonCodec():
+            return NotPossible(
+                _("您和对方的浏览器没有共同的视频格式，接不通。请换 Chrome、Edge 或 Safari 的新版本，或请我们打给您。")
+            )
         case OfferTooLarge():
             return BadInput({"sdp": _("这个连接请求太大，里面的地址太多。请换一个浏览器，或请我们打给您。")})
         case BadOffer():

@@ -67,17 +67,17 @@ def phases(db: Session, interview: Interview) -> list[Stretch]:
     return [Stretch("consent", 0.0), *found]
 
 
-def size_of(interview: Interview, segment: str) -> int:
-    """Bytes of a segment by the sealed manifest. Raises NotFound."""
+def segment_of(interview: Interview, name: str) -> dict[str, Any]:
+    """The segment of the sealed manifest whose file is called `name`. Raises NotFound."""
     for one in segments(interview):
-        if one["segment"] == segment:
-            return int(one["bytes"])
+        if journal.file_name(one) == name:
+            return one
     raise NotFound
 
 
-def read(parts: Parts, case: Case, interview: Interview, segment: str, first: int, last: int) -> Iterator[bytes]:
+def read(parts: Parts, case: Case, interview: Interview, name: str, first: int, last: int) -> Iterator[bytes]:
     """Bytes `first` to `last`, both included, decrypted fragment by fragment; nothing is written to disk."""
-    size_of(interview, segment)  # only names of the manifest reach the file system
+    segment = segment_of(interview, name)["segment"]  # only names of the manifest reach the file system
     path = parts.settings.under("recordings", str(interview.id), f"{segment}.rec")
     return stretch(path, safe.data_key(parts, case), str(interview.id), first, last)
 

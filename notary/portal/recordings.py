@@ -16,8 +16,10 @@ from notary.models import Case
 from notary.office import composing, filing, hearing, playing
 from notary.office.accepting import case_for_staff
 from notary.portal.doors import actor, only, parts
+from webrtc import journal
 
 recordings = Blueprint("recordings", __name__, url_prefix="/desk")
+MIMES = {".webm": "video/webm", ".mkv": "video/x-matroska"}
 LOOKING = timedelta(minutes=30)
 Page = tuple[str, int] | AnyResponse | str
 
@@ -45,7 +47,7 @@ def _page(case_id: UUID, errors: dict[str, str], reason: str) -> str:
         ]
         return render_template(
             "deed/recordings.html", case=case, party=filing.party_of(db, case), looking=looking, rows=rows,
-            errors=errors, reason=reason, words=playing.phase_words,
+            errors=errors, reason=reason, words=playing.phase_words, file_name=journal.file_name,
         )  # fmt: skip
 
 
@@ -66,17 +68,18 @@ def look(case_id: UUID) -> Page:
     return redirect(url_for("recordings.index", case_id=case_id), 303)
 
 
-@recordings.get("/cases/<uuid:case_id>/recordings/<uuid:interview_id>/<segment>.webm")
+@recordings.get("/cases/<uuid:case_id>/recordings/<uuid:interview_id>/<name>")
 @only(Role.NOTARY, Role.APPROVER)
-def play(case_id: UUID, interview_id: UUID, segment: str) -> AnyResponse:
+def play(case_id: UUID, interview_id: UUID, name: str) -> AnyResponse:
     """One segment, whole or a stretch of it (RFC 9110 §14)."""
     with parts().db() as db:
         case = case_for_staff(db, case_id, actor())
         if not may_look(case):
             raise NotAllowed
         interview = playing.interview_of(db, case, interview_id)
-        size = playing.size_of(interview, segment)
-    return _ranged(size, lambda first, last: playing.read(parts(), case, interview, segment, first, last))
+        size = int(playing.segment_of(interview, name)["bytes"])
+    mime = MIMES[name[name.rindex(".") :]]
+    return _ranged(size, lambda first, last: playing.read(parts(), case, interview, name, first, last), mime)
 
 
 @recordings.get("/cases/<uuid:case_id>/recordings/<uuid:interview_id>/side-by-side.webm")
@@ -94,13 +97,13 @@ def play_both(case_id: UUID, interview_id: UUID) -> AnyResponse:
     return _ranged(size, lambda first, last: composing.read(parts(), case, interview, first, last))
 
 
-def _ranged(size: int, read: Callable[[int, int], Iterator[bytes]]) -> AnyResponse:
+def _ranged(size: int, read: Callable[[int, int], Iterator[bytes]], mime: str = MIMES[".webm"]) -> AnyResponse:
     asked = parse_range_header(request.headers.get("Range"))
     stretch = asked.range_for_length(size) if asked is not None else None
     if asked is not None and stretch is None:
         return AnyResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     first, end = stretch or (0, size)
-    response = AnyResponse(read(first, end - 1), status=206 if stretch else 200, mimetype="video/webm")
+    response = AnyResponse(read(first, end - 1), status=206 if stretch else 200, mimetype=mime)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Length"] = str(end - first)
     if stretch:

@@ -4,7 +4,7 @@
  * It holds no word and touches no markup but the two <video> elements it is given. What happens is told by
  * events on the Call, each a CustomEvent:
  *
- *   state   {state, reason}   see STATES
+ *   state   {state, reason, words}  see STATES; words: the office's own, if it refused
  *   remote  {stream, locked}  the far side is attached; `locked`: its sound waits for a tap anywhere
  *   event   {event, ...}      a live event of the office ("joined", "left" and the office's own)
  *   health  {loss, rtt, ...}  every 2 s; loss as a share, rtt in ms, null where nothing is known yet
@@ -86,7 +86,7 @@ export class Call extends EventTarget {
   }
 
   /** End the call and give the devices back. */
-  stop(state = "ended", reason = "") {
+  stop(state = "ended", reason = "", words = "") {
     this.#turn += 1;
     clearTimeout(this.#retry);
     this.#halt();
@@ -99,7 +99,7 @@ export class Call extends EventTarget {
     });
     this.#stream = null;
     this.#release();
-    this.#set(state, reason);
+    this.#set(state, reason, words);
   }
 
   /** Turn the own picture or sound off and on without leaving: kind is "audio" or "video". */
@@ -188,7 +188,7 @@ export class Call extends EventTarget {
       if (!reply.ok) {
         if (passing(reply)) return this.#again(String(reply.status));
         const problem = await reply.json().catch(() => ({}));
-        return this.stop("refused", String(problem.code ?? reply.status));
+        return this.stop("refused", String(problem.code ?? reply.status), [409, 422].includes(reply.status) ? String(problem.title ?? "") : "");
       }
       const answer = await reply.json();
       if (!mine()) return;
@@ -292,6 +292,7 @@ export class Call extends EventTarget {
     this.#proved();
     if (said.event === "beat") return;
     if (said.event === "replaced") return this.stop("replaced");
+    if (said.event === "codec") return this.#again("codec"); // the other side has not ours: a new answer names one that both have
     if (said.event === "ended" && said.cause !== "worker") return this.stop("ended", said.cause);
     this.#tell("event", said);
   }
@@ -406,11 +407,11 @@ export class Call extends EventTarget {
     this.#timers.add(setInterval(work, ms));
   }
 
-  #set(state, reason = "") {
+  #set(state, reason = "", words = "") {
     if (state === this.state && reason === this.reason) return;
     this.state = state;
     this.reason = reason;
-    this.#tell("state", { state, reason });
+    this.#tell("state", { state, reason, words });
   }
 
   #tell(name, detail) {

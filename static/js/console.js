@@ -62,7 +62,7 @@ document.addEventListener("keydown", (event) => {
 const call = new Call({ url: box.dataset.offer, relay: box.dataset.relay, csrf: csrf(), local: $("near"), remote: $("far") });
 call.addEventListener("state", ({ detail }) => {
   box.dataset.call = detail.state;
-  const words = say(detail.state);
+  const words = detail.words || say(detail.state);
   $("call-state").hidden = !words;
   $("call-state").textContent = words;
 });

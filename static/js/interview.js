@@ -27,7 +27,7 @@ function words(first, more = "", again = false) {
 function begin() {
   call?.stop();
   call = new Call({ url: main.dataset.offer, relay: main.dataset.relay, csrf: csrf(), local: $("near"), remote: $("far") });
-  call.addEventListener("state", ({ detail }) => shown(detail.state));
+  call.addEventListener("state", ({ detail }) => shown(detail.state, detail.words));
   call.addEventListener("event", ({ detail }) => told(detail));
   call.addEventListener("health", ({ detail }) => network(detail));
   call.addEventListener("remote", ({ detail }) => words(detail.locked ? say("locked") : ""));
@@ -65,7 +65,7 @@ function hint(key) {
   if (words) hinted = setTimeout(() => hint(""), 6000);
 }
 
-function shown(now) {
+function shown(now, why = "") {
   main.dataset.call = now;
   $("stage").classList.toggle("yz-frozen", now === "interrupted");
   if (now === "interrupted") {
@@ -77,7 +77,7 @@ function shown(now) {
   if (now !== "live") $("flash").hidden = true;
   if (now !== "live") $("network-words").textContent = say("gone");
   if (now === "interrupted") return gap();
-  words(say(now), "", ["denied", "missing", "busy", "replaced", "refused"].includes(now));
+  words(why || say(now), "", ["denied", "missing", "busy", "replaced", "refused"].includes(now));
   poll.now();
 }
 

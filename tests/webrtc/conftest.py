@@ -61,7 +61,15 @@ def clips() -> dict[str, Clip]:
     return {"applicant": make_clip(1), "notary": make_clip(2)}
 
 
-ONCE = ("test_webrtc_browser.py", "test_webrtc_firefox.py", "test_webrtc_network.py", "test_webrtc_watch.py")
+@pytest.fixture(scope="session")
+def h264_clips() -> dict[str, Clip]:
+    return {"applicant": make_clip(1, 2, "H264"), "notary": make_clip(2, 2, "H264")}
+
+
+ONCE = (
+    "test_webrtc_browser.py", "test_webrtc_firefox.py", "test_webrtc_h264_call.py", "test_webrtc_network.py",
+    "test_webrtc_watch.py",
+)  # fmt: skip
 """Long calls, played on the default engine alone unless ENGINES=all."""
 
 

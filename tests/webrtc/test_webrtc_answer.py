@@ -117,7 +117,7 @@ def test_a_silent_or_deaf_party_is_answered_by_its_counterpart():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("VP8", "XX8"), "VP8"),
+        (("VP8", "XX8"), "no VP8 and no H264"),
         (("opus", "speex"), "opus"),
         (("a=rtcp-mux\r\n", ""), "RTCP"),
         (("a=setup:actpass", "a=setup:passive"), "DTLS"),
@@ -137,9 +137,57 @@ def test_what_cannot_be_answered_is_refused_in_words(change, words):
     assert words in refused.value.words
 
 
+H264 = """a=rtpmap:103 H264/90000\r
+a=rtcp-fb:103 nack pli\r
+a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42E034\r
+"""
+BOTH = CHROME.replace("a=rtpmap:103 H264/90000\r\n", H264)
+ONLY_H264 = BOTH.replace("VP8", "XX8")
+
+
+def test_h264_is_answered_as_it_is_offered_where_the_room_wants_it_or_there_is_no_other():
+    assert ("VP8", "H264") == answer.read(BOTH).codecs
+    assert "VP8/90000" in answer.write(answer.read(BOTH), OURS)
+    wanted = answer.read(BOTH)
+    wanted.take("H264")
+    for asked in (wanted, answer.read(ONLY_H264)):
+        said = answer.write(asked, OURS)
+        assert "m=video 4443 UDP/TLS/RTP/SAVPF 103\r\n" in said
+        assert "a=rtpmap:103 H264/90000\r\n" in said
+        assert "a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n" in said
+        assert ["a=rtcp-fb:103 nack pli"] == re.findall(r"a=rtcp-fb:.*(?=\r)", said), "of the other codec nothing"
+        assert "VP8" not in said
+    with pytest.raises(BadOffer):
+        answer.read(ONLY_H264).take("VP8")
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        (("level-asymmetry-allowed=1;", ""), "packetization-mode=1;profile-level-id=42e01f"),
+        (("42E034", "42c01f"), "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42c01f"),
+        (("42E034", "42001f"), ""),  # baseline that is not constrained: slice groups, which browsers do not decode
+        (("42E034", "640c1f"), ""),
+        (("42E034", "42e01e"), ""),
+        (("42E034", "42e0"), ""),
+        (("packetization-mode=1", "packetization-mode=0"), ""),
+        (("packetization-mode=1;", ""), ""),
+        (("a=fmtp:103", "a=fmtp:104"), ""),
+    ],
+)
+def test_of_h264_one_profile_is_taken(change, taken):
+    offer = ONLY_H264.replace(*change)
+    if not taken:
+        with pytest.raises(BadOffer):
+            answer.read(offer)
+        assert ("VP8",) == answer.read(BOTH.replace(*change)).codecs
+    else:
+        assert f"a=fmtp:103 {taken}\r\n" in answer.write(answer.read(offer), OURS)
+
+
 @given(st.lists(st.tuples(st.integers(0, len(CHROME)), st.integers(0, 40), st.text(max_size=12)), max_size=6))
 def test_a_spoiled_offer_is_answered_or_refused(changes):
-    text = CHROME
+    text = BOTH
     for at, size, put in changes:
         text = text[:at] + put + text[at + size :]
     try:

@@ -21,6 +21,7 @@ from webrtc import leg as leg_module
 from webrtc import packets, peer
 from webrtc.archive import Writer
 from webrtc.client import MediaClient
+from webrtc.codecs import VP8
 from webrtc.errors import BadOffer, Busy, NoSpace, OfferTooLarge, RoomClosed, RoomDiffers, Unreachable
 from webrtc.protocol import Limits, OpenRoom, Seat
 from webrtc.room import Room
@@ -135,7 +136,7 @@ def test_forged_and_replayed_packets_are_not_recorded(worker, key, clips):
         (lambda s: s.replace("a=ice-ufrag:", "a=x:"), BadOffer),
         (lambda s: s.replace("a=fingerprint:", "a=x:"), BadOffer),
         (lambda s: s.replace("a=mid:", "a=x:"), BadOffer),
-        (lambda s: s.replace("VP8", "XX8"), BadOffer),
+        (lambda s: s.replace("VP8", "XX8").replace("H264", "XX64"), BadOffer),
         (lambda s: s.replace("a=rtpmap:", "a=rtpmap:x"), BadOffer),
         (lambda s: s.replace("a=sctp-port:5000", "a=sctp-port:q"), BadOffer),
         (lambda s: s.replace("m=audio", "m=audio 9 9 9 9"), BadOffer),
@@ -264,21 +265,21 @@ def test_the_sampler_survives_hostile_pictures(clips):
     async def sample():
         sampler = Sampler()
         try:
-            good = await sampler.jpeg(key)
+            good = await sampler.jpeg(key, VP8)
             huge = key[:6] + struct.pack("<HH", 16383, 16383) + key[10:]
             for bad in (b"", b"\x01", huge, key[:9], bytes(1 << 21)):
                 with pytest.raises(NotDecoded):
-                    await sampler.jpeg(bad)
+                    await sampler.jpeg(bad, VP8)
             for _ in range(60):
                 noise = bytearray(key)
                 for _ in range(30):
                     noise[rng.randrange(10, len(noise))] = rng.randrange(256)
                 with contextlib.suppress(NotDecoded):
-                    await sampler.jpeg(bytes(noise))
+                    await sampler.jpeg(bytes(noise), VP8)
             sampler._child.kill()
             with pytest.raises(NotDecoded):
-                await sampler.jpeg(key)
-            return good, await sampler.jpeg(key)
+                await sampler.jpeg(key, VP8)
+            return good, await sampler.jpeg(key, VP8)
         finally:
             await sampler.close()
 

@@ -10,6 +10,7 @@ import pytest
 from webrtc_parties import LEGS, Party, until
 
 from webrtc import decoder, feed, protocol
+from webrtc.codecs import VP8
 from webrtc.decoder import Decoder, DecoderDied
 from webrtc.errors import BadRequest, Busy, NoPicture, NotConnected
 
@@ -65,7 +66,7 @@ def test_a_watch_gives_pictures_with_media_time_and_ends_by_itself(worker, key, 
 
 def test_a_decoder_takes_no_giants_and_dies_alone(clips):
     async def feed(frames: list[bytes]) -> list[bytes]:
-        one = Decoder()
+        one = Decoder(VP8)
         try:
             return [await one.picture(frame, wanted=True) for frame in frames]
         finally:
@@ -78,7 +79,7 @@ def test_a_decoder_takes_no_giants_and_dies_alone(clips):
     assert [False, False, False, True, True, False, False] == [bool(one) for one in made]
 
     async def killed() -> None:
-        one = Decoder()
+        one = Decoder(VP8)
         await one.picture(first, wanted=True)
         one._child.kill()
         with pytest.raises(DecoderDied):
@@ -90,7 +91,7 @@ def test_a_decoder_takes_no_giants_and_dies_alone(clips):
 
 def test_the_decoder_writes_no_file_and_has_little_memory(clips):
     async def limits() -> str:
-        one = Decoder()
+        one = Decoder(VP8)
         await one.picture(clips["applicant"].video[0], wanted=True)
         told = await asyncio.to_thread(Path(f"/proc/{one._child.pid}/limits").read_text)
         await one.close()
@@ -122,7 +123,7 @@ def test_a_watch_says_how_it_ended():
 class Pressed:
     """A leg that is asked for key frames."""
 
-    over, taps = "", []
+    over, taps, codec = "", [], VP8
 
     def __init__(self):
         self.asked = 0

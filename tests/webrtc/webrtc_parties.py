@@ -15,10 +15,12 @@ import aioice.ice
 import av
 import jsonschema
 import numpy as np
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.codecs.h264 import H264Encoder
 from aiortc.mediastreams import MediaStreamError
 
 from webrtc.client import MediaClient
+from webrtc.h264 import annex_b
 
 LEGS = [{"leg": "applicant", "role": "applicant"}, {"leg": "notary", "role": "notary"}]
 
@@ -79,13 +81,23 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def make_clip(seed: int, seconds: int = 3) -> Clip:
-    """Moving noise and a tone, told apart by `seed`; a key frame every second."""
+ENCODERS = {
+    "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "g": "20", "keyint_min": "20", "lag-in-frames": "0"}),
+    "H264": (
+        "libx264",
+        {"profile": "baseline", "preset": "ultrafast", "tune": "zerolatency", "g": "20", "level": "31"},
+    ),
+}
+
+
+def make_clip(seed: int, seconds: int = 3, codec: str = "VP8") -> Clip:
+    """Moving noise and a tone, told apart by `seed`; a key frame every second. H.264 as a byte stream (annex B)."""
     rng = np.random.default_rng(seed)
-    v = av.CodecContext.create("libvpx", "w")
+    encoder, options = ENCODERS[codec]
+    v = av.CodecContext.create(encoder, "w")
     v.width, v.height, v.pix_fmt = 320, 240, "yuv420p"
     v.bit_rate, v.time_base, v.framerate = 300_000, fractions.Fraction(1, 20), 20
-    v.options = {"deadline": "realtime", "cpu-used": "8", "g": "20", "keyint_min": "20", "lag-in-frames": "0"}
+    v.options = options
     video = []
     for i in range(20 * seconds):
         picture = rng.integers(0, 60, (240, 320, 3), dtype=np.uint8)
@@ -93,6 +105,8 @@ def make_clip(seed: int, seconds: int = 3) -> Clip:
         frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
         frame.pts, frame.time_base = i, fractions.Fraction(1, 20)
         video += [bytes(p) for p in v.encode(frame)]
+    if codec == "H264":  # start codes of four bytes, as frames are given back
+        video = [b"".join(b"\0\0\0\1" + unit for unit in H264Encoder._split_bitstream(one)) for one in video]
     a = av.CodecContext.create("libopus", "w")
     a.sample_rate, a.layout, a.format, a.bit_rate = 48000, "stereo", "s16", 32000
     audio = []
@@ -133,9 +147,9 @@ class Sending(MediaStreamTrack):
 
 
 class Party:
-    """One browser's part, played by aiortc: sends a clip, counts and hashes what arrives."""
+    """One browser's part, played by aiortc: sends a clip, counts and hashes what arrives. `codecs`: what it offers."""
 
-    def __init__(self, clip: Clip):
+    def __init__(self, clip: Clip, codecs: tuple[str, ...] = ("VP8", "H264")):
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.tracks = {
@@ -144,6 +158,9 @@ class Party:
         }
         for track in self.tracks.values():
             self.pc.addTrack(track)
+        capable = RTCRtpSender.getCapabilities("video").codecs
+        (sending,) = (one for one in self.pc.getTransceivers() if one.kind == "video")
+        sending.setCodecPreferences([one for one in capable if one.mimeType.split("/")[1] in codecs])
         self.events: list[str] = []
         self.pictures: list[np.ndarray] = []
         self.channel = self.pc.createDataChannel("events")
@@ -200,11 +217,13 @@ def schema(document: dict, name: str) -> None:
 
 
 def recorded(path: Path) -> dict[str, list[tuple[int, str]]]:
-    """(milliseconds, hash) of each frame in a .webm, by kind."""
+    """(milliseconds, hash) of each frame in a .webm or .mkv, by kind; H.264 as a byte stream."""
     found: dict[str, list[tuple[int, str]]] = {"video": [], "audio": []}
     with av.open(str(path)) as file:
         for packet in file.demux():
             if packet.size:
                 ms = round(float(packet.pts * packet.time_base) * 1000)
-                found[packet.stream.type].append((ms, digest(bytes(packet))))
+                data = bytes(packet)
+                data = annex_b(data) if packet.stream.codec_context.name == "h264" else data
+                found[packet.stream.type].append((ms, digest(data)))
     return found
