@@ -40,7 +40,7 @@ from webrtc.sampler import NotDecoded, Sampler
 log = logging.getLogger(__name__)
 
 PICTURE_S = 4.0
-CHANGE_S = 5.0
+CHANGE_S = 3.0
 """A page that was told to come back in another codec has so long; then its connection is ended, and it comes back by itself."""
 MANIFEST = "manifest.json"
 

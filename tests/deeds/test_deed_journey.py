@@ -1,5 +1,6 @@
 """From draft to revoked deed, through the pages; what the bank, the recipients and the public see at each step."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -197,6 +198,22 @@ def test_the_applicant_has_the_copy_sees_who_asked_and_rates(world, issued):
     assert world.case(issued.case_id).state == "delivered"
 
 
+@contextlib.contextmanager
+def kept_as_h264(world, interview):
+    """As if the interview's parties had had no VP8."""
+    before = interview.manifest
+
+    def put(manifest):
+        with world.parts.db.begin() as db:
+            db.get_one(type(interview), interview.id).manifest = manifest
+
+    put({**before, "segments": [{**one, "codec": "H264"} for one in before["segments"]]})
+    try:
+        yield
+    finally:
+        put(before)
+
+
 @pytest.mark.req("D08", "D11")
 def test_a_recording_plays_in_stretches_only_for_a_reason_that_is_kept(world, issued):
     carol, base = world.browser("wangshu"), f"/desk/cases/{issued.case_id}/recordings"
@@ -219,6 +236,13 @@ def test_a_recording_plays_in_stretches_only_for_a_reason_that_is_kept(world, is
     assert (part.status_code, part.data) == (206, whole.data[1000:3000])
     assert part.headers["Content-Range"] == f"bytes 1000-2999/{segment['bytes']}"
     assert carol.http.get(path, headers={"Range": f"bytes={segment['bytes']}-"}).status_code == 416
+    assert "data-h264" not in page
+    with kept_as_h264(world, interview):
+        assert carol.http.get(path).status_code == 404
+        assert carol.http.get(path.replace(".webm", ".mkv")).mimetype == "video/x-matroska"
+        page = carol.get(base).text
+        assert "data-h264" in page
+        assert f'download="{segment["segment"]}.mkv"' in page
     with world.parts.db() as db:
         kept = db.scalars(sa.select(Event).where(Event.kind == "recording.opened")).all()
     assert [one.payload["reason"] for one in kept] == ["审批前核对签字"]

@@ -23,7 +23,7 @@ from signing import facts as facts_room
 from signing.verdict import Refused
 from signing.verify import Trust, examine, verify
 from storage import BadBox, vault
-from webrtc import arrivals, journal, packets, peer, protocol, sdp
+from webrtc import arrivals, h264, journal, packets, peer, protocol, sdp
 from webrtc.errors import MediaError
 from webrtc.streams import Frames, Incoming, Outgoing
 
@@ -48,7 +48,22 @@ def rtp_samples():
         b"\xb0\x60\x00\x05\x00\x00\x00\x01\x00\x00\x00\x07\xbe\xde\x00\x01\x10\x01\x02\x03" + vp8 + b"\x00\x00\x03"
     )
     numbered = b"\x90\x60\x00\x06\x00\x00\x00\x01\x00\x00\x00\x07\xbe\xde\x00\x02\x22\x01\x02\x03\x41\xff\xfe\x00" + vp8
-    return [*plain, extended, numbered]
+    return [*plain, extended, numbered, *h264_samples()]
+
+
+def h264_samples():
+    """A key frame in pieces and the next picture, in each form of payload (RFC 6184 5.6 to 5.8)."""
+    sps, pps = b"\x67\x42\xc0\x1e\xd9\x00\xa0\x47\xfe\x88", b"\x68\xce\x3c\x80"
+    both = b"\x78" + b"".join(len(one).to_bytes(2, "big") + one for one in (sps, pps))
+    payloads = [
+        both,
+        sps,
+        b"\x7c\x85\x88" + bytes(90),
+        b"\x7c\x05" + bytes(90),
+        b"\x7c\x45" + bytes(9),
+        b"\x41\x9a" + bytes(50),
+    ]
+    return [packets.build_rtp(102, n > 3, n, 3000 * (n // 5), 7, one) for n, one in enumerate(payloads)]
 
 
 def rtcp_samples():
@@ -65,11 +80,16 @@ def take_packet(data):
     assert parsed is None or (0 <= parsed.seq < 1 << 16 and len(parsed.payload) <= len(data))
     if parsed is not None:
         packets.vp8_body(parsed.payload)
+        h264.begins_key(parsed.payload)
         if (seen := arrivals.number(data, 4)) is not None:
             told = arrivals.Arrivals()
             told.note(seen, 1.0)
             assert told.message(1, 2, 2.0)
     packets.picture_size(data)
+    h264.read_sps(data)
+    for frame in (data, len(data).to_bytes(4, "big") + data):
+        h264.picture_size(frame), h264.configuration(frame), h264.is_key(frame)
+        assert len(h264.annex_b(frame)) <= len(frame)
     said = packets.parse_rtcp(data)
     assert len(said) <= len(data)
 
@@ -83,7 +103,7 @@ def make_stream(rng):
 
 
 def take_stream(given):
-    coming, frames = Incoming("video"), Frames()
+    coming, frames, units = Incoming("video"), Frames(), h264.AccessUnits()
     going, source, now = Outgoing("video", 97, 11), object(), 0.0
     for wait, data in given:
         now += wait
@@ -92,6 +112,8 @@ def take_stream(given):
             continue
         for one in coming.take(rtp, now) or ():
             frames.add(one)
+            done = units.add(one)
+            assert done is None or (h264.units(done[1]) and len(done[1]) <= 2 * h264.MAX_FRAME)
         sent = going.forward(source, rtp, now)
         assert sent is None or packets.parse_rtp(sent)
         assert len(coming.wanted(now, 0.1)) <= 127
@@ -469,7 +491,7 @@ def test_stun_of_strangers_raises_nothing_into_the_loop():
 
 def test_offers_are_answered_or_refused_in_words():
     offer = an_offer()
-    more = offer.replace("VP8", "H264")
+    more = offer.replace("VP8", "XX8")
     TOTAL.append(run(Target("offer-clean", 15_000, lambda rng: spoil_text(rng, offer, [more]), take_clean)))
     peer.bind_to("127.0.0.1")
     TOTAL.append(run(Target("offer", 800, lambda rng: spoil_text(rng, offer, [more]), take_offer)))

@@ -193,6 +193,21 @@ def test_a_bad_offer_is_refused_in_words(interview, sdp, status):
     assert interview.parts.media.each[1].health()["half_open"] == 0
 
 
+def test_who_has_no_video_codec_of_the_others_is_told_so(interview):
+    interview.notary.page()
+    interview.notary.does("open")
+
+    async def offer(*codecs):
+        party = Party(interview.clips["applicant"], codecs)
+        sdp = await party.offer()
+        await party.leave()
+        return sdp
+
+    assert interview.notary.does("offer", sdp=interview.run(offer("VP8")), type="offer").json["sdp"].startswith("v=0")
+    said = interview.applicant.refused(409, "offer", sdp=interview.run(offer("H264")), type="offer")
+    assert "没有共同的视频格式" in said
+
+
 @pytest.mark.req("C07")
 def test_a_connection_is_mended_by_its_own_page_only_and_nothing_is_locked(interview):
     interview.notary.page()

@@ -91,6 +91,24 @@ def test_what_was_changed_is_named(spoil, says):
         checked(spoil(files()))
 
 
+def test_h264_lies_beside_as_matroska_and_manifest_and_journal_agree_on_it():
+    lines = []
+    for one in journal():
+        told = {name: value for name, value in one.items() if name not in ("n", "kind", "hash", "prev", "at")}
+        told |= {"codec": "H264"} if one["kind"] == "open" and one["segment"] == "0001-notary" else {}
+        lines.append(line(lines[-1]["hash"] if lines else START, len(lines), one["kind"], **told))
+    found = files(lines)
+    manifest = json.loads(found["manifest.json"])
+    with pytest.raises(BadRecording, match="other codecs"):
+        checked(found)
+    manifest["segments"][0]["codec"] = "H264"
+    found["manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(KeyError):
+        checked(found)
+    found["0001-notary.mkv"] = found.pop("0001-notary.webm")
+    assert checked(found) == "recording of 2 segments and 12 journal lines, no gap"
+
+
 def test_a_journal_reckoned_anew_over_other_media_is_not_the_sealed_one():
     """Whoever can reckon hashes can chain anything: but not to the head that the manifest, and so the deed, names."""
     other = FRAGMENTS | {"0001-notary": [b"head", b"lie", b"two"]}
