@@ -26,4 +26,4 @@ H264 = Codec(
     "H264", "h264", h264.begins_key, h264.is_key, h264.picture_size, h264.annex_b, h264.configuration
 )  # fmt: skip
 BY_NAME = {codec.name: codec for codec in (VP8, H264)}
-"""In the order in which a room prefers them: every browser has VP8 (RFC 7742 5), or is none that this law knows."""
+"""In the order in which a room prefers them: every browser should have VP8 (RFC 7742 5), and it costs less to put together."""

@@ -292,7 +292,7 @@ export class Call extends EventTarget {
     this.#proved();
     if (said.event === "beat") return;
     if (said.event === "replaced") return this.stop("replaced");
-    if (said.event === "codec") return this.#again("codec"); // the other side has not ours: a new answer names one that both have
+    if (said.event === "codec") return this.#connect(); // the other side cannot read ours: a new answer names what both have
     if (said.event === "ended" && said.cause !== "worker") return this.stop("ended", said.cause);
     this.#tell("event", said);
   }

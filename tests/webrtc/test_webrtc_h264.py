@@ -14,7 +14,7 @@ from aiortc.codecs.h264 import H264Encoder
 from PIL import Image
 from webrtc_parties import digest, recorded, schema
 
-from webrtc import codecs, h264, journal
+from webrtc import codecs, h264, journal, webm
 from webrtc.__main__ import export
 from webrtc.archive import Archive, Writer
 from webrtc.decoder import Decoder
@@ -237,6 +237,15 @@ def test_a_segment_is_matroska_that_plays_and_holds_every_frame(h264_clips, tmp_
     with av.open(str(path)) as file:
         assert bool(file.streams.video[0].codec_context.extradata[5:].strip(b"\xe0\0")) != late
         assert [one.width for one in file.decode(video=0)] == [320] * 40
+
+
+def test_a_picture_that_changes_its_size_is_decoded_to_the_end(tmp_path):
+    """As a browser does on a narrow way: new sets stand in the stream, the head keeps the first."""
+    frames = [big(*size) for size in ((640, 480), (320, 240), (480, 360))]
+    data = webm.header(640, 480, h264.configuration(frames[0]))
+    data += webm.cluster([(webm.VIDEO, 50 * n, one, True) for n, one in enumerate(frames)])
+    with av.open(io.BytesIO(data)) as file:
+        assert [640, 320, 480] == [one.width for one in file.decode(video=0)]
 
 
 @pytest.mark.req("D06")
