@@ -211,11 +211,13 @@ def test_a_segment_is_matroska_that_plays_and_holds_every_frame(h264_clips, tmp_
     start = HOLD_S["H264"] + 1 if late else 0.5  # sound comes first, as browsers have it
     for n in range(int(start * 50)):
         segment.frame("audio", 960 * n, clip.audio[n % 50], True, n * 0.02)
+        segment.flush(n * 0.02)
     frames = frames_of(all_packets(clip.video))
     for n, one in enumerate(frames):
         now = start + n * 0.05
         segment.frame("audio", 960 * int(now * 50), clip.audio[n % 50], True, now)
         segment.frame("video", 4500 * n, one, h264.is_key(one), now)
+        segment.flush(now)
     segment.end(start + 2, "closed").result(5)
     writer.submit(lambda: archive.close(1010.0, "closed")).result(5)
     writer.stop()
