@@ -63,7 +63,7 @@ def h264_samples():
         b"\x7c\x45" + bytes(9),
         b"\x41\x9a" + bytes(50),
     ]
-    return [packets.build_rtp(102, n > 3, n, 3000 * (n // 5), 7, one) for n, one in enumerate(payloads)]
+    return [packets.build_rtp(102, n > 3, 10 + n, 3000 * (n // 5), 7, one) for n, one in enumerate(payloads)]
 
 
 def rtcp_samples():
