@@ -4,6 +4,7 @@ and strangers get no byte back. `make fuzz-port` gives it a million inputs.
 """
 
 import asyncio
+import gc
 import logging
 import random
 import time
@@ -106,6 +107,15 @@ class Loud(logging.Handler):
 
     def emit(self, record):
         raise AssertionError(record.getMessage()) from (record.exc_info or (None, None))[1]
+
+
+@pytest.fixture(autouse=True)
+def settled():
+    """As the worker does when it is ready: what stands by then is not looked through between two packets."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
