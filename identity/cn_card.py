@@ -29,6 +29,11 @@ Fields = dict[str, str]
 Checks = dict[str, bool | None]
 
 
+def unmarked(row: str) -> str:
+    """A line without the mark that specimens bear."""
+    return _MARK.sub("", row)
+
+
 def check_digit(first17: str) -> str:
     """The 18th character for 17 digits, `0` to `9` or `X`."""
     return "10X98765432"[sum(int(d) * w for d, w in zip(first17, _WEIGHTS, strict=True)) % 11]
@@ -36,7 +41,7 @@ def check_digit(first17: str) -> str:
 
 def front(rows: Sequence[str]) -> Fields:
     """name, sex, ethnicity, birth (YYYY-MM-DD), address, number; empty where not read."""
-    rows = [_MARK.sub("", row) for row in rows]
+    rows = [unmarked(row) for row in rows]
     text = "\n".join(rows)
     fields = dict.fromkeys(("name", "sex", "ethnicity", "birth", "address", "number"), "")
     if name := re.search(r"姓名?[:：]?(.+)", text) or re.search(r"^名(.+)", text, re.MULTILINE):
@@ -55,7 +60,7 @@ def front(rows: Sequence[str]) -> Fields:
 
 def back(rows: Sequence[str]) -> Fields:
     """issuer, valid_from, valid_to (YYYY.MM.DD, or 长期); empty where not read."""
-    text = "\n".join(_MARK.sub("", row) for row in rows)
+    text = "\n".join(unmarked(row) for row in rows)
     fields = dict.fromkeys(("issuer", "valid_from", "valid_to"), "")
     if issuer := re.search(r"签?发?机关[:：]?(.+)", text):
         fields["issuer"] = issuer[1]

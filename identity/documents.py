@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 
-from identity import cn_card, mrz, ocr, yunet
+from identity import cn_card, mrz, ocr, permits, yunet
 from identity.cn_card import Checks, Fields
 from identity.errors import Unreadable
 from identity.ocr import Text
@@ -24,8 +24,8 @@ _LOWER_PARTS = ((0.60, 900), (0.68, 1280), (0.55, 1100))
 class Reading:
     """One side of a document.
 
-    `type`: cn_id_front, cn_id_back, cn_id_temporary, td1 or td3. `fields`: texts, empty where not read; names as in
-    `cn_card` and `mrz`. `checks`: True holds, False does not, None could not be checked.
+    `type`: cn_id_front, cn_id_back, cn_id_temporary, td1, td3 or one of `permits.KINDS`. `fields`: texts, empty where not
+    read; names as in `cn_card`, `mrz` and `permits`. `checks`: True holds, False does not, None could not be checked.
     """
 
     type: str
@@ -52,6 +52,8 @@ def read(image: Image, today: date | None = None) -> Reading:
 
 def check_sides(front: Reading, back: Reading) -> Checks:
     """What only both sides of one card together show. ValueError unless they are a front and a back."""
+    if front.type in permits.KINDS and back.type == "td1":
+        return permits.sides_checks(front.fields, back.fields)
     if (front.type, back.type) != ("cn_id_front", "cn_id_back"):
         raise ValueError(f"not the two sides of a card: {front.type}, {back.type}")
     return cn_card.sides_checks(front.fields, back.fields)
@@ -63,6 +65,9 @@ def _read_upright(image: Image, today: date) -> Reading | None:
     text = "\n".join(rows)
     if _is_zoned(text):
         return _zoned(image, rows, today)
+    if kind := permits.kind_of(text):
+        fields = permits.fields_of(kind, ocr.lines(_outside_portrait(image, found)))
+        return Reading(kind, fields, permits.checks_of(kind, fields, today))
     if "临时居民身份证" in text:
         fields = cn_card.back(rows)
         checks = cn_card.back_checks(fields, today)
@@ -92,7 +97,7 @@ def _zoned(image: Image, rows: Sequence[str], today: date) -> Reading | None:
             continue
         kind, zone_rows = zone
         fields, checks = mrz.fields_of(kind, zone_rows), mrz.checks_of(kind, zone_rows, today)
-        checks["number_printed"] = mrz.printed_number(fields["number"], rows)
+        checks |= mrz.printed_checks(fields, rows)
         reading = Reading(kind, fields, checks)
         if mrz.sound(checks):
             return reading
@@ -117,6 +122,16 @@ def _beside_portrait(image: Image, found: Sequence[Text]) -> list[Text]:
     x, y, wide, high = faces[0].box
     edge, top, bottom = x - 0.7 * wide, y - 1.2 * high, y + 2.4 * high
     return [text for text in found if not (text.left > edge and top < text.middle < bottom)]
+
+
+def _outside_portrait(image: Image, found: Sequence[Text]) -> list[Text]:
+    """Permits have their portrait on the left: only what stands on it is no field."""
+    faces = yunet.find(image)
+    if not faces:
+        return list(found)
+    x, y, wide, high = faces[0].box
+    top, bottom, right = y - 1.2 * high, y + 2.4 * high, x + 1.7 * wide
+    return [t for t in found if not (t.left > x - 0.7 * wide and t.right < right and top < t.middle < bottom)]
 
 
 def _sized(image: Image) -> Image:
