@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import cv2
 
-from identity import cn_card, mrz, ocr, permits, yunet
+from identity import cn_card, mrz, ocr, permits, tampering, yunet
 from identity.cn_card import Checks, Fields
 from identity.errors import Unreadable
 from identity.ocr import Text
@@ -31,9 +31,11 @@ class Reading:
     type: str
     fields: Fields
     checks: Checks
+    signs: tampering.Signs = tampering.NONE
+    """Of a change to the picture; looked for on fronts of resident cards."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"type": self.type, **self.fields, "checks": self.checks}
+        return {"type": self.type, **self.fields, "checks": self.checks, "signs": self.signs.as_json()}
 
 
 def read(image: Image, today: date | None = None) -> Reading:
@@ -42,11 +44,15 @@ def read(image: Image, today: date | None = None) -> Reading:
     Raises Unreadable where no known document is to be seen.
     """
     today = today or datetime.now(UTC).date()
-    image = _sized(image)
+    sized = _sized(image)
     for turn in (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180):
-        turned: Image = image if turn is None else cv2.rotate(image, turn)
-        if reading := _read_upright(turned, today):
-            return reading
+        turned: Image = sized if turn is None else cv2.rotate(sized, turn)
+        found = ocr.texts(turned)
+        if reading := _read_upright(turned, found, today):
+            whole = image if turn is None else cv2.rotate(image, turn)
+            return (
+                replace(reading, signs=_signs(whole, turned, turn, found, reading)) if _has_signs(reading) else reading
+            )
     raise Unreadable("no identity document that we know was found")
 
 
@@ -59,8 +65,37 @@ def check_sides(front: Reading, back: Reading) -> Checks:
     return cn_card.sides_checks(front.fields, back.fields)
 
 
-def _read_upright(image: Image, today: date) -> Reading | None:
-    found = ocr.texts(image)
+def _has_signs(reading: Reading) -> bool:
+    return reading.type in ("cn_id_front", "cn_id_temporary") and bool(reading.fields.get("number"))
+
+
+def _signs(whole: Image, sized: Image, turn: int | None, found: Sequence[Text], reading: Reading) -> tampering.Signs:
+    """Looked for in the picture as it is kept, not in the one that was scaled to be read."""
+    scale = whole.shape[1] / sized.shape[1]
+    high, wide = whole.shape[:2]
+    offsets = {None: (0, 0), cv2.ROTATE_90_CLOCKWISE: (wide % 8, 0), cv2.ROTATE_90_COUNTERCLOCKWISE: (0, high % 8),
+              cv2.ROTATE_180: (wide % 8, high % 8)}  # fmt: skip
+
+    def box(left: float, top: float, right: float, bottom: float) -> tampering.Box:
+        return (
+            max(0, round(left * scale)), max(0, round(top * scale)), min(wide, round(right * scale)), min(high, round(bottom * scale))
+        )  # fmt: skip
+
+    number = reading.fields["number"]
+    lines = [text for text in found if number[6:] in text.words.replace(" ", "").upper()]
+    line = [box(t.left, t.middle - 0.6 * t.high, t.right, t.middle + 0.6 * t.high) for t in lines[:1]]
+    faces = yunet.find(sized)
+    portrait = []
+    for x, y, w, h in (face.box for face in faces[:1]):
+        portrait.append(box(x - 0.4 * w, y - 0.45 * h, x + 1.4 * w, y + 1.45 * h))
+    edges = [box(t.left, t.middle - t.high, t.right, t.middle + t.high) for t in found] + portrait
+    card = (min(e[0] for e in edges), min(e[1] for e in edges), max(e[2] for e in edges), max(e[3] for e in edges))
+    return tampering.signs(
+        whole, number, line[0] if line else None, portrait[0] if portrait else None, card, offsets[turn]
+    )
+
+
+def _read_upright(image: Image, found: Sequence[Text], today: date) -> Reading | None:
     rows = ocr.lines(found)
     text = "\n".join(rows)
     if _is_zoned(text):

@@ -399,6 +399,7 @@ def add_exhibit(
         db, "exhibit.added", by, now, case_id=case.id, office_id=case.office_id, material=material, sha256=sha256
     )
     if known[material].role:
+        exhibit.read = {"editor": clean.editor} if clean.editor else {}
         enqueue(db, "read-card", exhibit_id=str(exhibit.id))
     return exhibit
 
