@@ -45,14 +45,20 @@ def read(image: Image, today: date | None = None) -> Reading:
     """
     today = today or datetime.now(UTC).date()
     sized = _sized(image)
+    best: Reading | None = None
     for turn in (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180):
         turned: Image = sized if turn is None else cv2.rotate(sized, turn)
         found = ocr.texts(turned)
-        if reading := _read_upright(turned, found, today):
+        reading = _read_upright(turned, found, today)
+        if reading and _has_signs(reading):
             whole = image if turn is None else cv2.rotate(image, turn)
-            return (
-                replace(reading, signs=_signs(whole, turned, turn, found, reading)) if _has_signs(reading) else reading
-            )
+            reading = replace(reading, signs=_signs(whole, turned, turn, found, reading))
+        if reading and _is_upright(reading):
+            return reading
+        if reading and (best is None or sum(map(bool, reading.fields.values())) > sum(map(bool, best.fields.values()))):
+            best = reading
+    if best:
+        return best
     raise Unreadable("no identity document that we know was found")
 
 
@@ -63,6 +69,12 @@ def check_sides(front: Reading, back: Reading) -> Checks:
     if (front.type, back.type) != ("cn_id_front", "cn_id_back"):
         raise ValueError(f"not the two sides of a card: {front.type}, {back.type}")
     return cn_card.sides_checks(front.fields, back.fields)
+
+
+def _is_upright(reading: Reading) -> bool:
+    """The reader gets words out of a picture that lies on its side too; lines of them only out of one that stands."""
+    needed = {"cn_id_front": "number", "cn_id_back": "valid_from"}.get(reading.type, "")
+    return not needed or bool(reading.fields[needed])
 
 
 def _has_signs(reading: Reading) -> bool:

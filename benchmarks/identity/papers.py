@@ -44,8 +44,8 @@ def card(rng: random.Random) -> Card:
     )  # fmt: skip
 
 
-def phone(page: np.ndarray, seed: int) -> bytes:
-    """The JPEG that a phone makes of a drawn page."""
+def phone(page: np.ndarray, seed: int, quality: int = 0) -> bytes:
+    """The JPEG that a phone makes of a drawn page, of a `quality` by chance where none is named."""
     rng = np.random.default_rng(seed)
     high, wide = page.shape[:2]
     scale = 1280 * rng.uniform(0.72, 0.86) / wide
@@ -65,7 +65,8 @@ def phone(page: np.ndarray, seed: int) -> bytes:
         x, y, size = rng.uniform(left, right), rng.uniform(top, bottom), 1280 * rng.uniform(0.03, 0.08)
         photo += (rng.uniform(30, 90) * np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * size**2)))[..., None]
     photo = cv2.GaussianBlur(photo * rng.uniform(0.75, 1.0), (0, 0), rng.uniform(0.5, 1.0))
-    return _jpeg(photo + rng.normal(0, rng.uniform(2, 5), photo.shape), int(rng.integers(70, 93)))
+    coarse = int(rng.integers(70, 93))
+    return _jpeg(photo + rng.normal(0, rng.uniform(2, 5), photo.shape), quality or coarse)
 
 
 def with_portrait(picture: bytes, other: bytes, seed: int) -> bytes:
