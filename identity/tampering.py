@@ -42,7 +42,8 @@ UNLIKE = 0.5
 QUIET = 1.2
 """Grey levels of noise below which equal characters may well be equal: a drawing, a scan."""
 HISTORY_PORTRAIT, HISTORY_CHARACTER = 0.8, 0.55
-"""How plainly the earlier coding shows in a part, relative to the rest of the card; below it the part has another history."""
+"""How plainly the earlier coding shows in the portrait, relative to the rest of the card, and in a character, relative to the
+others; below it the part has another history."""
 
 
 PLAIN = 6.0
@@ -112,9 +113,13 @@ def _histories(
             if share < HISTORY_PORTRAIT and off > PLAIN:
                 found.append("other-compression:portrait")
     seen = [one for one in (combed(coded[part(box, 0)], known) for box in boxes) if one[2] >= 20]
-    if len(seen) >= 12:
+    usual = float(np.median([share for share, _off, _many in seen])) if len(seen) >= 12 else 0.0
+    if usual >= 0.6:  # what all characters lack says more of the estimate than of them
         looked.append("other-compression:number")
-        if any(share < HISTORY_CHARACTER and off > PLAIN for share, off, _many in seen):
+        if any(
+            share < HISTORY_CHARACTER * usual and off * (usual - share) / (1 - share) > PLAIN
+            for share, off, _many in seen
+        ):
             found.append("other-compression:number")
     return found, looked
 

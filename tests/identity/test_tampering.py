@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks" / "identity"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks" / "identity"))
 import forgeries
 import papers
 
@@ -18,6 +17,7 @@ from identity import documents, specimen
 from identity.pictures import decode
 from notary.redraw import _picture
 
+ROOT = Path(__file__).resolve().parents[2]
 TODAY = date(2026, 11, 24)
 
 

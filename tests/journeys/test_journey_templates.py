@@ -73,7 +73,9 @@ def frames(number: int, seed: int) -> list[bytes]:
     draw, face = np.random.default_rng(seed), cv2.imread(str(FACES / f"{number}.jpg"))
     made = []
     for _n in range(5):
-        turn = cv2.getRotationMatrix2D((face.shape[1] / 2, face.shape[0] / 2), draw.uniform(-4, 4), draw.uniform(0.95, 1.0))
+        turn = cv2.getRotationMatrix2D(
+            (face.shape[1] / 2, face.shape[0] / 2), draw.uniform(-4, 4), draw.uniform(0.95, 1.0)
+        )
         moved = cv2.warpAffine(face, turn, face.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
         noisy = np.clip(moved + draw.normal(0, 2, moved.shape), 0, 255).astype(np.uint8)
         made.append(bytes(cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]))
@@ -93,12 +95,23 @@ def vectors_of(pictures: list[bytes]) -> list[np.ndarray]:
 def case_of(parts, notary: Person, seed: int):
     """A case with a card and an open interview whose applicant agreed; (challenge's id, card's front)."""
     by = ledger.Actor(Role.NOTARY, notary.id, notary.name, notary.office_id)
-    front = cv2.imencode(".jpg", specimen.front(specimen.YANG_JIA, cv2.imread(str(FACES / f"{seed % 3 + 1}.jpg"))))[1].tobytes()
+    front = cv2.imencode(".jpg", specimen.front(specimen.YANG_JIA, cv2.imread(str(FACES / f"{seed % 3 + 1}.jpg"))))[
+        1
+    ].tobytes()
     with parts.db.begin() as db:
         case = filing.start(db, parts, "declaration", by, parts.clock(), applicant=None, phone="+8613800138000")
-        filing.add_exhibit(db, parts, case, "id-front", "a.jpg", "0" * 64, Clean("image/jpeg", front, 1), by, parts.clock())
-        interview = Interview(case_id=case.id, notary_id=notary.id, opened_at=parts.clock(), identity_since=parts.clock())
-        db.add_all([interview, Consent(case_id=case.id, kind=ConsentKind.FACE, about="", given=True, words="", at=parts.clock())])
+        filing.add_exhibit(
+            db, parts, case, "id-front", "a.jpg", "0" * 64, Clean("image/jpeg", front, 1), by, parts.clock()
+        )
+        interview = Interview(
+            case_id=case.id, notary_id=notary.id, opened_at=parts.clock(), identity_since=parts.clock()
+        )
+        db.add_all(
+            [
+                interview,
+                Consent(case_id=case.id, kind=ConsentKind.FACE, about="", given=True, words="", at=parts.clock()),
+            ]
+        )
         db.flush()
         row = Challenge(
             interview_id=interview.id, drawn=DRAWN.as_json(), slow=False, asked_by=notary.id, asked_at=parts.clock()
@@ -129,8 +142,12 @@ def test_no_template_of_any_case_is_left_in_the_tables_or_on_the_disk(parts, pos
                 seen = watching.observe([(float(n), one) for n, one in enumerate(pictures)], (0.0, 1.0))
             finally:
                 watching.close()
-            prompts = [Prompt(kind, float(n), n + 1.0) for n, kind in enumerate(("ahead", *made.actions, "say", "flash"))]
-            return prompting.Performance(prompts, seen, [(float(n), one) for n, one in enumerate(pictures)], [0] * 5, ["x"] * 5)
+            prompts = [
+                Prompt(kind, float(n), n + 1.0) for n, kind in enumerate(("ahead", *made.actions, "say", "flash"))
+            ]
+            return prompting.Performance(
+                prompts, seen, [(float(n), one) for n, one in enumerate(pictures)], [0] * 5, ["x"] * 5
+            )
 
         monkeypatch.setattr(prompting, "perform", performed)
         proving.run_challenge(parts, str(challenge))
@@ -139,7 +156,10 @@ def test_no_template_of_any_case_is_left_in_the_tables_or_on_the_disk(parts, pos
             check = db.scalars(sa.select(FaceCheck).where(FaceCheck.interview_id == interview)).one()
             assert len(check.results) == 3, "both engines spoke"  # and the notes
             at = hearing.of_room(db, interview)
-            kept = [safe.fetch(parts, at.case, one.object_key, one.sha256) for one in identifying.snapshots_of(db, at.interview)]
+            kept = [
+                safe.fetch(parts, at.case, one.object_key, one.sha256)
+                for one in identifying.snapshots_of(db, at.interview)
+            ]
         assert child.same_person(str(interview), pictures[0], lambda pictures=pictures: pictures)["known"]
         vectors += vectors_of([child.card_portrait(front), *pictures])
         assert set(kept) - {child.card_portrait(front)} <= set(pictures), "nothing but frames and the portrait is kept"
@@ -149,7 +169,9 @@ def test_no_template_of_any_case_is_left_in_the_tables_or_on_the_disk(parts, pos
     searched = 0
     with parts.engine.connect() as db:
         for schema, table in db.execute(
-            sa.text("SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")
+            sa.text(
+                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            )
         ).all():
             rows = db.execute(sa.text(f'SELECT t::text FROM "{schema}"."{table}" t')).scalars().all()
             told = "\n".join(rows).encode()
@@ -157,13 +179,19 @@ def test_no_template_of_any_case_is_left_in_the_tables_or_on_the_disk(parts, pos
             assert not needles.found_in(told), f"{schema}.{table}"
         name = db.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
         db.execute(sa.text("CHECKPOINT"))
-    on_disk = [*(postgres.data / "base" / str(name)).rglob("*"), *(postgres.data / "pg_wal").rglob("*"), *parts.settings.home.rglob("*")]
+    on_disk = [
+        *(postgres.data / "base" / str(name)).rglob("*"),
+        *(postgres.data / "pg_wal").rglob("*"),
+        *parts.settings.home.rglob("*"),
+    ]
     for path in on_disk:
         if path.is_file():
             data = path.read_bytes()
             searched += len(data)
             assert not needles.found_in(data), path.name
-    print(f"\n{CASES} cases, {len(vectors)} templates, {needles.count} spellings: none in {searched / 1e6:.0f} MB of tables and disk")
+    print(
+        f"\n{CASES} cases, {len(vectors)} templates, {needles.count} spellings: none in {searched / 1e6:.0f} MB of tables and disk"
+    )
 
 
 @pytest.mark.parametrize(
