@@ -1,7 +1,7 @@
 """
 How often a changed picture of a card shows signs, and how often an unchanged one does.
 
-    python benchmarks/identity/forgeries.py [--cards 40] [--seed 3] [--pictures FOLDER]
+    python benchmarks/identity/forgeries.py [--cards 40] [--seed 3] [--pictures FOLDER] [--kinds unchanged,portrait,...]
 
 Cards are drawn, photographed and forged by `papers.py`, whose head is the recipe; `--pictures` takes the fronts of a folder of
 your own instead (`expected.json`: file name to type `cn_id_front`, number, capture) and forges its phone pictures. Every
@@ -30,6 +30,9 @@ from identity.pictures import decode
 from notary.redraw import _picture
 
 FACES = Path(__file__).resolve().parents[2] / "tests" / "faces"
+
+
+KINDS = ("unchanged", "portrait", "drawn", "copied", "unchanged-sent", "portrait-sent", "drawn-sent", "copied-sent")
 
 
 def drawn(cards: int, seed: int) -> list[tuple[str, bytes]]:
@@ -112,10 +115,12 @@ def main() -> int:
     wanted.add_argument("--cards", type=int, default=40)
     wanted.add_argument("--seed", type=int, default=3)
     wanted.add_argument("--pictures", type=Path)
+    wanted.add_argument("--kinds", default=",".join(KINDS), help="comma-separated, of " + " ".join(KINDS))
     args = wanted.parse_args()
     pictures = given(args.pictures, "phone") if args.pictures else drawn(args.cards, args.seed)
     for kind, made in variants(pictures, args.seed).items():
-        measure(kind, made)
+        if kind in args.kinds.split(","):
+            measure(kind, made)
     if args.pictures:
         for capture in ("clean", "webcam"):
             measure(f"unchanged, {capture}", [data for _number, data in given(args.pictures, capture)])

@@ -81,7 +81,6 @@ def sign_words(sign: str) -> str:
     return {
         "other-compression": _("%(part)s和整张照片压缩的经过不同（反光、遮挡也可能这样）", part=part),
         "copied-digits": _("号码里有两个字连噪点都一样（机器降噪也可能这样）"),
-        "uneven-digits": _("号码里有的字高低、大小不齐（卡弯了、镜头变形也会这样）"),
     }.get(kind, sign)  # fmt: skip
 
 
