@@ -1,5 +1,9 @@
 """Drawn cards as a phone sees them, and what somebody may do to such a picture: the recipe of `forgeries.py`.
 
+    python benchmarks/identity/papers.py OUT [CARDS] [SEED]
+
+writes such pictures of both sides with an `expected.json`, for `faces.py OUT` to read.
+
 A card is drawn by `identity.specimen` with random fields (region 000000: nobody's number) and a portrait of the tests. The
 phone: perspective (each corner up to 4 % of the width), blur of 0.5 to 1.0 pixels, none to two glares, noise of 2 to 5 grey
 levels, JPEG of quality 70 to 92; 1280 x 960. The forger opens that JPEG and saves it again at 80 to 95.
@@ -12,6 +16,7 @@ levels, JPEG of quality 70 to 92; 1280 x 960. The forger opens that JPEG and sav
 - `-sent`: any of them scaled to 90 % after it, as a messenger does: what the grid of the JPEG tells is gone.
 """
 
+import json
 import random
 import sys
 from datetime import date
@@ -156,3 +161,36 @@ def _jpeg(image: np.ndarray, quality: int) -> bytes:
     ok, data = cv2.imencode(".jpg", np.clip(image, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok
     return bytes(data)
+
+
+def main(out: Path, cards: int, seed: int) -> int:
+    out.mkdir(parents=True, exist_ok=True)
+    rng, expected = random.Random(seed), {}
+    faces = sorted((Path(__file__).resolve().parents[2] / "tests" / "faces").glob("*.jpg"))
+    for index in range(cards):
+        one = card(rng)
+        pages = {
+            "front": specimen.front(one, cv2.imread(str(faces[index % len(faces)]))), "back": specimen.back(one),
+        }  # fmt: skip
+        until = f"{one.valid_to:%Y.%m.%d}" if one.valid_to else "长期"
+        told = {
+            "front": {
+                "name": one.name, "sex": one.sex, "ethnicity": one.ethnicity, "birth": one.birth.isoformat(),
+                "address": one.address, "number": one.number,
+            },
+            "back": {"issuer": one.issuer, "valid_from": f"{one.valid_from:%Y.%m.%d}", "valid_to": until},
+        }  # fmt: skip
+        for side, page in pages.items():
+            name = f"{index:03d}-{side}.jpg"
+            (out / name).write_bytes(phone(page, seed * 10_000 + index * 2 + (side == "back")))
+            expected[name] = {"type": f"cn_id_{side}", "capture": "phone", **told[side]}
+    (out / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        print(__doc__, file=sys.stderr)
+        sys.exit(64)
+    given = [*map(int, sys.argv[2:4]), *(40, 5)[len(sys.argv[2:4]) :]]
+    sys.exit(main(Path(sys.argv[1]), given[0], given[1]))
