@@ -81,6 +81,12 @@ bench-signing: var/stock  ## what it takes to issue and verify deeds, beside sto
 bench-identity: $(READY)  ## what the machine's part of a challenge lets through; FACES=a folder of photographs, ARGS="--sheets 40"
 	$(PY) benchmarks/identity/attacks.py $(or $(FACES),tests/faces) $(ARGS)
 
+bench-forgeries: $(READY)  ## how often changed pictures of cards show signs, and unchanged ones; ARGS="--cards 60 --pictures FOLDER"
+	$(PY) benchmarks/identity/forgeries.py $(ARGS)
+
+templates: $(READY)  ## a hundred cases of faces, then tables and disk searched for every template; CASES=...
+	CASES=$${CASES:-100} $(PY) -m pytest tests/journeys/test_journey_templates.py -s --timeout 0
+
 docs: $(READY)   ## redraw what is drawn from the code
 	@$(PY) tools/draw.py
 
@@ -94,4 +100,4 @@ lock:            ## compile the closure anew (needs uv on the PATH)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
-.PHONY: help setup tools up lint types test fix demo try faults flips fuzz fuzz-port bench-media bench-evidence bench-signing bench-identity look vectors docs check lock
+.PHONY: help setup tools up lint types test fix demo try faults flips fuzz fuzz-port bench-media bench-evidence bench-signing bench-identity bench-forgeries templates look vectors docs check lock

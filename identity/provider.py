@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol
 
-from identity import cn_card
+from identity import cn_card, names
 
 
 class Check(StrEnum):
@@ -103,7 +103,7 @@ def from_card(claim: Claim, front: Mapping[str, Any], back: Mapping[str, Any], t
         checks |= {key: held for key, held in back.get("checks", {}).items() if held is not None}
         for key, said in (("name", claim.name), ("number", claim.number)):
             if front.get(key):
-                checks[key] = front[key] == said
+                checks[key] = names.same(str(front[key]), said)
         if front.get("birth") and back.get("valid_from"):
             checks |= cn_card.sides_checks(dict(front), dict(back))
         if back.get("valid_to"):

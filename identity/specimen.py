@@ -1,5 +1,5 @@
 """
-A specimen identity card that says so: for tests, the demo and trying out. Nobody's, in a generic layout.
+Specimen identity cards and permits that say so: for tests, the demo and trying out. Nobody's, in a generic layout.
 
 The number's region is 000000, which no bureau has, so it can be nobody's number; its check digit is valid. The `region`
 check of `identity.documents` therefore answers False for every specimen, and that is right.
@@ -14,6 +14,7 @@ import pylopdf_fonts_zh_cn
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
+from identity import mrz
 from identity.cn_card import check_digit
 from identity.pictures import Image
 
@@ -67,6 +68,76 @@ YANG_YI = Card(
     valid_from=date(2022, 6, 20),
     valid_to=None,
 )
+
+
+@dataclass(frozen=True)
+class Permit:
+    """A card of somebody without a resident identity card. `title`: as printed; `number`: see `identity.permits`."""
+
+    title: str
+    name: str
+    surname: str
+    given: str
+    sex: str
+    birth: date
+    number: str
+    country: str
+    valid_from: date
+    valid_to: date
+
+
+PERMITS = (
+    Permit("港澳居民来往内地通行证", "样本丙", "YANGBEN", "BING", "男", date(1975, 3, 9), "H00000001", "CHN",
+           date(2022, 1, 5), date(2032, 1, 4)),
+    Permit("台湾居民来往大陆通行证", "样本丁", "YANGBEN", "DING", "女", date(1988, 10, 21), "00000002", "CHN",
+           date(2023, 6, 1), date(2028, 5, 31)),
+    Permit("外国人永久居留身份证", "", "MUSTERMANN", "ANNA", "女", date(1980, 8, 12), "UTO000080081201", "UTO",
+           date(2021, 7, 1), date(2031, 6, 30)),
+)  # fmt: skip
+
+
+def permit_front(permit: Permit, portrait: Image) -> Image:
+    """The printed side: (638, 1012, 3) uint8 BGR."""
+    page = _page((228, 232, 226))
+    draw = ImageDraw.Draw(page)
+    draw.text((70, 30), permit.title, font=_font(44), fill=_INK)
+    _pair(draw, 360, 480, 120, "姓名", permit.name)
+    draw.text((480, 175), f"{permit.surname}, {permit.given}", font=_font(34), fill=_INK)
+    _pair(draw, 360, 520, 240, "出生日期", f"{permit.birth:%Y.%m.%d}")
+    _pair(draw, 760, 840, 240, "性别", permit.sex)
+    _pair(draw, 360, 520, 320, "有效期限", f"{permit.valid_from:%Y.%m.%d}-{permit.valid_to:%Y.%m.%d}")
+    _pair(draw, 360, 520, 400, "证件号码", permit.number)
+    draw.text((640, 560), "样本 SPECIMEN", font=_font(34), fill=_RED)
+    page.paste(_cut(portrait, 240, 300), (70, 130))
+    return _pixels(page)
+
+
+def permit_back(permit: Permit) -> Image:
+    """The side with the machine-readable zone: (638, 1012, 3) uint8 BGR."""
+    page = _page((234, 234, 230))
+    draw = ImageDraw.Draw(page)
+    draw.text((330, 60), "样本 SPECIMEN", font=_font(34), fill=_RED)
+    draw.rectangle((0, 400, SIZE[0], SIZE[1]), fill=(246, 246, 244))
+    for row, text in enumerate(zone_of(permit)):
+        for column, letter in enumerate(text):  # one letter a cell, as the standard's type has it
+            draw.text((46 + 31 * column, 425 + 66 * row), letter, font=_font(42), fill=(10, 10, 10))
+    return _pixels(page)
+
+
+def zone_of(permit: Permit) -> tuple[str, str, str]:
+    """Three lines of 30 by ICAO Doc 9303-5, 4.2.2."""
+    number = permit.number
+    if len(number) <= 9:
+        head = number.ljust(9, "<") + mrz.check_digit(number.ljust(9, "<"))
+    else:  # note j: the rest of it, and the digit, stand in the optional data
+        head = number[:9] + "<" + number[9:] + mrz.check_digit(number)
+    one = f"I<{permit.country}{head}".ljust(30, "<")
+    birth, end = f"{permit.birth:%y%m%d}", f"{permit.valid_to:%y%m%d}"
+    two = f"{birth}{mrz.check_digit(birth)}{'MF'['男女'.index(permit.sex)]}{end}{mrz.check_digit(end)}{permit.country}".ljust(
+        29, "<"
+    )
+    two += mrz.check_digit(one[5:30] + two[0:7] + two[8:15] + two[18:29])
+    return one, two, f"{permit.surname}<<{permit.given}".ljust(30, "<")[:30]
 
 
 def front(card: Card, portrait: Image) -> Image:

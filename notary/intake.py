@@ -22,15 +22,19 @@ from notary.redraw import LARGEST, MOST_PAGES, PICTURES, SECONDS
 
 @dataclass(frozen=True)
 class Clean:
-    """`data` is a JPEG, or a PDF made of page pictures."""
+    """`data` is a JPEG, or a PDF made of page pictures. `editor`: the program that says in the file that it changed it."""
 
     media_type: str
     data: bytes
     pages: int
+    editor: str = ""
 
 
-def clean(data: bytes, accepts: tuple[str, ...]) -> Clean:
-    """The upload as the office keeps it. `accepts` holds `photo`, `pdf`. Raises BadInput in the uploader's words."""
+def clean(data: bytes, accepts: tuple[str, ...], *, whole: bool = False) -> Clean:
+    """The upload as the office keeps it. `accepts` holds `photo`, `pdf`; `whole`: a phone's picture is not scaled.
+
+    Raises BadInput in the uploader's words.
+    """
     if not data:
         raise BadInput({"file": _("文件是空的，可能没传完。请再传一次。")})
     if len(data) > LARGEST:
@@ -42,7 +46,7 @@ def clean(data: bytes, accepts: tuple[str, ...]) -> Clean:
         raise BadInput({"file": _("这个文件不是照片也不是 PDF。请用手机拍照，或者交 PDF。")})
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "notary.redraw", kind],
+            [sys.executable, "-m", "notary.redraw", kind, *(["whole"] if whole else [])],
             input=data, capture_output=True, check=False, timeout=SECONDS + 20,
             env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )  # fmt: skip
@@ -52,7 +56,7 @@ def clean(data: bytes, accepts: tuple[str, ...]) -> Clean:
         raise BadInput({"file": _why(child.stderr)})
     head, _sep, body = child.stdout.partition(b"\n")
     said = json.loads(head)
-    return Clean(said["media_type"], body, said["pages"])
+    return Clean(said["media_type"], body, said["pages"], said["editor"])
 
 
 def sniff(data: bytes) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -115,7 +116,7 @@ def _drains(settings: Settings) -> Callable[[Child], bool]:
     """Whether a child is a media worker that drains. A new start takes every worker up."""
     sessions = sessions_of(engine_of(settings.database_url, pool_size=1))
     with sessions.begin() as db:
-        draining.take_up_all(db)
+        draining.take_up_all(db, datetime.now(UTC))
 
     def drains(child: Child) -> bool:
         if not child.media_worker:

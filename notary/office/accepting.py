@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from identity import names
 from notary import calendar, ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
@@ -72,7 +73,7 @@ def conflict(db: Session, case: Case, notary: Person) -> str:
     parties = db.scalars(sa.select(Party).where(Party.case_id == case.id)).all()
     if notary.id_number and notary.id_number.upper() in {party.id_number.upper() for party in parties}:
         return "number"
-    return "name" if notary.name in {party.name for party in parties} else ""
+    return "name" if any(names.same(notary.name, party.name) for party in parties) else ""
 
 
 def declare_relation(db: Session, case: Case, related: bool, text: str, by: Actor, now: datetime) -> None:

@@ -18,14 +18,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from notary import ledger
 from notary.errors import BadInput, NotPossible, NotYet, Unavailable
 from notary.ledger import Actor
-from notary.models import Case, Interview
-from notary.office import asking, hearing, identifying, publishing, safe, showing, vouching
+from notary.models import Case, Interview, Number, NumberState
+from notary.office import asking, hearing, identifying, proving, publishing, safe, showing, vouching
 from notary.office.vouching import TOO_LATE
 from notary.parts import Parts
 from signing.facts import manifest
@@ -62,7 +63,14 @@ def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:
     interview = hearing.last_complete(db, case)
     minutes, signed = showing.newest(db, case, "minutes"), showing.signature_of(db, case, "minutes")
     instrument, signature = showing.newest(db, case, "instrument"), showing.signature_of(db, case, "instrument")
-    if interview is None or minutes is None or signed is None or instrument is None or signature is None:
+    if (
+        interview is None
+        or interview.closed_at is None
+        or minutes is None
+        or signed is None
+        or instrument is None
+        or signature is None
+    ):
         raise NotPossible
     files = {
         "minutes.pdf": safe.fetch(parts, case, minutes.object_key, minutes.sha256),
@@ -93,6 +101,9 @@ def evidence(db: Session, parts: Parts, case: Case) -> dict[str, bytes]:
                 if row.done_at is not None and TOO_LATE not in row.why
             ]
         ),
+        "challenge.json": _json(proving.evidence(db, interview)),
+        "faces.json": _json(identifying.evidence(db, interview)),
+        "card.json": _json(vouching.card_evidence(db, case, interview.closed_at)),
         "answers.json": _json(
             [
                 {"question": row.question, "version": row.version, "media_time": row.media_time}
@@ -124,7 +135,8 @@ def record_asking(db: Session, case: Case, reason: str, by: Actor, now: datetime
 
 def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
     """The zip. `record_asking` comes before it, committed. Raises NotPossible, Unavailable."""
-    files = evidence(db, parts, case)
+    names = _names(db, case)
+    files = {name: data for name, data in evidence(db, parts, case).items() if not names or name in names}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("manifest.json", manifest(listed(files)))
@@ -134,6 +146,14 @@ def bundle(db: Session, parts: Parts, case: Case, deed: bytes) -> bytes:
         for name, data in sorted(files.items()):
             packed.writestr(name, data)
     return out.getvalue()
+
+
+def _names(db: Session, case: Case) -> set[str]:
+    """The files that the deed lists: one that was approved before a kind of file came in does not have it."""
+    query = sa.select(Number).where(Number.case_id == case.id, Number.state != NumberState.VOID)
+    number = db.scalar(query.order_by(Number.reserved_at.desc()).limit(1))
+    listed = number.facts["attachments"]["evidence"].get("files", []) if number is not None else []
+    return {one["name"] for one in listed}
 
 
 def _json(value: Any) -> bytes:

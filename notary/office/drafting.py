@@ -158,7 +158,7 @@ def difference(draft: Draft) -> list[tuple[str, str]]:
 def unusual(db: Session, case: Case) -> list[str]:
     """What an approver should look at first: waivers, decisions against advice, interruptions, edits."""
     from notary.models import StepResult
-    from notary.office import identifying, vouching
+    from notary.office import identifying, proving, vouching
 
     found: list[str] = []
     interview = hearing.last_complete(db, case)
@@ -172,6 +172,8 @@ def unusual(db: Session, case: Case) -> list[str]:
         found.append(_("人脸比对，公证员的决定和机器不同：%(why)s", why=face.reason))
     elif face is None:
         found.append(_("没有用机器比对人脸"))
+    found += proving.unusual(db, interview)
+    found += [_("证件照片：%(what)s", what=words) for words in vouching.card_doubts(db, case)]
     if not any(one.level in vouching.BELIEVED and one.outcome for one in vouching.of_case(db, case)):
         found.append(_("身份没有问过外面：公安户籍里有没有这个人、证有没有效，都没有核"))
     if interview.interruptions:

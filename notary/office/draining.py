@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from notary import ledger
 from notary.errors import NotFound
 from notary.ledger import SYSTEM, Actor
 from notary.media import rooms_held
@@ -30,18 +31,24 @@ def drain(db: Session, parts: Parts, number: int, by: Actor, now: datetime) -> N
     worker = _locked(db, parts, number)
     if worker.draining_since is None:
         worker.draining_since, worker.draining_by = now, by.name or str(by.role)
+        ledger.append(db, "media.draining", by, now, worker=number, rooms=rooms_held(db).get(number, 0))
     _tell_to_end(db, parts, worker)
 
 
-def take_up(db: Session, parts: Parts, number: int) -> None:
+def take_up(db: Session, parts: Parts, number: int, by: Actor, now: datetime) -> None:
     """It takes rooms again; if it has ended, its supervisor starts it. Raises NotFound."""
     worker = _locked(db, parts, number)
+    if worker.draining_since is not None:
+        ledger.append(db, "media.taken-up", by, now, worker=number)
     worker.draining_since, worker.draining_by = None, ""
     with suppress(MediaError):  # one that is down knows of no drain
         parts.media.each[number].drain(on=False)
 
 
-def take_up_all(db: Session) -> None:
+def take_up_all(db: Session, now: datetime) -> None:
+    """At the office's own start every worker is new: none drains any more."""
+    for number in db.scalars(sa.select(MediaWorker.number).where(MediaWorker.draining_since.is_not(None))):
+        ledger.append(db, "media.taken-up", SYSTEM, now, worker=number, why="start")
     db.execute(sa.update(MediaWorker).values(draining_since=None, draining_by=""))
 
 
@@ -103,7 +110,7 @@ def main(settings: Settings, number: int | None, *, wait: bool, back: bool) -> i
         try:
             with parts.db.begin() as db:
                 if back:
-                    take_up(db, parts, number)
+                    take_up(db, parts, number, SYSTEM, parts.clock())
                 else:
                     drain(db, parts, number, SYSTEM, parts.clock())
         except NotFound:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from identity import names
 from notary import calendar, ledger
 from notary.database import fresh
 from notary.errors import BadInput, NotFound, NotPossible
@@ -314,6 +315,7 @@ def save_party(db: Session, case: Case, form: Mapping[str, str], now: datetime) 
     refuse_closed(case)
     party = party_of(db, case)
     values = {key: plain(form.get(key, ""), 200) for key in PARTY_FIELDS}
+    values["name"] = names.dotted(values["name"])
     values["id_number"] = _digits(values["id_number"]).upper()
     party.name, party.sex, party.address = values["name"][:60], values["sex"][:4], values["address"]
     party.birth, party.id_number = as_date(values["birth"]), values["id_number"][:18]
@@ -324,14 +326,15 @@ def save_party(db: Session, case: Case, form: Mapping[str, str], now: datetime) 
         "at": "" if wrong else now.isoformat(),
         "typed": {key: values[key] for key in wrong},
         "differences": {
-            key: {"card": card[key], "typed": values[key]} for key in card if _same(card[key]) != _same(values[key])
+            key: {"card": card[key], "typed": values[key]} for key in card if not _same(card[key], values[key])
         },
     }
     return wrong
 
 
-def _same(text: str) -> str:
-    return _digits(text).upper()
+def _same(read: str, typed: str) -> bool:
+    """Commas and blanks, width and old forms of letters are no difference."""
+    return names.same(read.replace(",", ""), typed.replace(",", ""))
 
 
 def party_problems(party: Party, now: datetime) -> dict[str, str]:
@@ -364,8 +367,8 @@ def card_fields(db: Session, case: Case) -> dict[str, str]:
     for exhibit in exhibits_of(db, case):
         if exhibit.read.get("type") == "cn_id_front":
             read = exhibit.read
-            names = {"name": "name", "sex": "sex", "birth": "birth", "id_number": "number", "address": "address"}
-            return {ours: str(read[theirs]) for ours, theirs in names.items() if read.get(theirs)}
+            ours_to_card = {"name": "name", "sex": "sex", "birth": "birth", "id_number": "number", "address": "address"}
+            return {ours: str(read[theirs]) for ours, theirs in ours_to_card.items() if read.get(theirs)}
     return {}
 
 
@@ -396,6 +399,7 @@ def add_exhibit(
         db, "exhibit.added", by, now, case_id=case.id, office_id=case.office_id, material=material, sha256=sha256
     )
     if known[material].role:
+        exhibit.read = {"editor": clean.editor} if clean.editor else {}
         enqueue(db, "read-card", exhibit_id=str(exhibit.id))
     return exhibit
 

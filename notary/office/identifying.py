@@ -362,6 +362,20 @@ def last_face_check(db: Session, interview: Interview) -> FaceCheck | None:
     return db.scalar(query.order_by(FaceCheck.asked_at.desc()).limit(1))
 
 
+def evidence(db: Session, interview: Interview) -> list[dict[str, Any]]:
+    """Every comparison as the bundle carries it: each engine with its model's SHA-256, threshold, score and band, the frames by
+    hash, the advice and the notary's decision. No picture and nothing computed from a face but scores."""
+    query = sa.select(FaceCheck).where(FaceCheck.interview_id == interview.id).order_by(FaceCheck.asked_at)
+    return [
+        {
+            "asked_at": row.asked_at.isoformat(), "engines": row.results, "frames": row.frames, "advice": row.advice,
+            "decision": row.decision, "reason": row.reason, "media_time": row.media_time,
+            "decided_at": row.decided_at.isoformat() if row.decided_at else "",
+        }
+        for row in db.scalars(query)
+    ]  # fmt: skip
+
+
 def decide_face(db: Session, parts: Parts, at: Live, decision: str, reason: str, by: Actor, now: datetime) -> None:
     """The notary decides; against the machine's advice only with a reason (B07). Raises BadInput, NotPossible."""
     row = last_face_check(db, at.interview)
@@ -414,4 +428,4 @@ def read_card(parts: Parts, exhibit_id: str) -> None:
         read = {"error": failed.key}
     with parts.db.begin() as db:
         exhibit = db.get_one(Exhibit, UUID(exhibit_id), with_for_update=True)
-        exhibit.read, exhibit.read_at = read, parts.clock()
+        exhibit.read, exhibit.read_at = {**exhibit.read, **read}, parts.clock()

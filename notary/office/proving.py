@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from identity import weights
 from identity.challenge import ACTIONS, FLASH, SAY, draw, drawn
 from identity.injection import signs
 from notary import calendar, ledger
@@ -30,6 +31,11 @@ FRAMES = 5
 FRAME = "challenge"
 """Kind of the snapshots that are kept of a challenge."""
 MAY_BE_LEFT_OUT = (*ACTIONS, SAY, FLASH)
+MODELS = {
+    model.path.rpartition("/")[2]: model.sha256
+    for model in (weights.YUNET, weights.FACE_MESH, weights.IRIS, weights.SFACE)
+}
+"""File and SHA-256 of everything that looks at a challenge; each is verified before it runs."""
 EXPIRES = timedelta(seconds=30)
 """A draw that no worker has begun by then is over."""
 LONGEST = timedelta(minutes=3)
@@ -164,7 +170,7 @@ def _judged(parts: Parts, name: UUID, made: Any, seen: prompting.Performance) ->
         now, seconds = parts.clock(), seen.prompts[0].at
         row.state, row.done_at, row.media_time = "done", now, seconds
         row.prompts = [{"kind": one.kind, "at": one.at, "until": one.until} for one in seen.prompts]
-        row.verdict, row.signs, row.frames = verdict.as_json(), list(found), []
+        row.verdict, row.signs, row.frames = {**verdict.as_json(), "models": MODELS}, list(found), []
         for media_time, jpeg in chosen:
             key, sha256 = safe.keep(parts, at.case, "snapshots", jpeg)
             db.add(
@@ -291,6 +297,44 @@ def missing_words(db: Session, interview: Interview) -> list[str]:
     if row is None or not row.decision:
         return [_("活体核对还没有您的决定")]
     return [_("您没有认可活体核对")] if row.decision == "refused" else []
+
+
+def every(db: Session, interview: Interview) -> list[Challenge]:
+    """All of an interview, oldest first, those that count no more too."""
+    query = sa.select(Challenge).where(Challenge.interview_id == interview.id)
+    return list(db.scalars(query.order_by(Challenge.asked_at)))
+
+
+def evidence(db: Session, interview: Interview) -> list[dict[str, Any]]:
+    """Every challenge as the bundle carries it: what was drawn, when each prompt stood there, what the machine saw and by
+    which models, what was left out or waived and why, what the notary heard and decided. Numbers and reasons only."""
+    return [
+        {
+            "challenge": str(row.id), "asked_at": row.asked_at.isoformat(), "state": row.state, "drawn": row.drawn, "slow": row.slow,
+            "left_out": row.left_out, "prompts": row.prompts, "verdict": row.verdict, "signs": row.signs, "frames": row.frames,
+            "heard": row.heard, "decision": row.decision, "reason": row.reason, "media_time": row.media_time,
+            "decided_at": row.decided_at.isoformat() if row.decided_at else "",
+        }
+        for row in every(db, interview)
+    ]  # fmt: skip
+
+
+def unusual(db: Session, interview: Interview) -> list[str]:
+    """What an approver should look at first: a waiver, a decision against the machine, parts left out, signs, failures."""
+    row = last_challenge(db, interview)
+    if row is None:
+        return [_("没有做活体核对")]
+    found = []
+    if row.decision == "waived":
+        found.append(_("活体核对免做：%(why)s", why=row.reason))
+    elif row.reason:
+        found.append(_("活体核对，公证员的决定和机器不同，或者有项没有做：%(why)s", why=row.reason))
+    if row.signs:
+        found.append(_("活体核对时有迹象，画面可能不是真的摄像头"))
+    failed = sum(one.verdict.get("outcome") == "failed" for one in every(db, interview) if one.id != row.id)
+    if failed:
+        found.append(_("活体核对先有 %(n)d 次没有通过", n=failed))
+    return found
 
 
 def minutes_lines(db: Session, interview: Interview) -> list[tuple[str, float | None]]:

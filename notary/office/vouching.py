@@ -6,7 +6,7 @@ Each answer is kept with what was not looked at (B05); none of them passes or fa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from identity import provider
+from identity import cn_card, provider
 from identity.provider import Check, Claim, Level, Outcome, Word
 from notary import calendar, ledger
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
@@ -57,6 +57,85 @@ def why_words(key: str) -> str:
         "signature": _("回答的签名不对，没有采用"), "another-question": _("回答的不是这一次的问题，没有采用"),
         "unreadable": _("回答读不懂，没有采用"), "too-large": _("回答太长，没有采用"), "too-late": _("审批以后才来，没有采用"),
     }.get(key, _("对方没有受理（%(code)s）", code=key.removeprefix("http-")))  # fmt: skip
+
+
+def result_words(key: str) -> str:
+    """What a check of the card's pictures looks at (B04)."""
+    return {
+        "number_checksum": _("号码的校验位"), "region": _("号码里的地区"), "birth_in_number": _("号码里的出生日期"),
+        "sex_in_number": _("号码里的性别"), "not_expired": _("没有过期"), "period": _("有效期的年数"),
+        "period_for_age": _("有效期和年龄相配"), "number_form": _("号码的写法"),
+        "mrz_number": _("机读区：号码的校验位"), "mrz_birth": _("机读区：出生日期的校验位"),
+        "mrz_expiry": _("机读区：有效期的校验位"), "mrz_composite": _("机读区：总校验位"),
+        "number_printed": _("机读区的号码和印的一样"), "birth_printed": _("机读区的出生日期和印的一样"),
+        "expiry_printed": _("机读区的有效期和印的一样"), "name_printed": _("机读区的姓名和印的一样"),
+    }.get(key, key)  # fmt: skip
+
+
+def sign_words(sign: str) -> str:
+    """A sign that the picture of the card was changed, with what else may cause it."""
+    kind, _colon, where = sign.partition(":")
+    if kind == "editor":
+        return _("照片存过修图程序：%(name)s（只是裁剪、转正也会这样）", name=where)
+    part = {"portrait": _("头像"), "number": _("号码")}.get(where, where)
+    return {
+        "other-compression": _("%(part)s和整张照片压缩的经过不同（反光、遮挡也可能这样）", part=part),
+        "copied-digits": _("号码里有两个字连噪点都一样（机器降噪也可能这样）"),
+    }.get(kind, sign)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CardLook:
+    """What the machine found on one side of a card: `checks` by key (None: could not be looked at), `signs` of a change to
+    the picture, and what of them could be looked for."""
+
+    side: str
+    type: str
+    checks: dict[str, bool | None]
+    signs: tuple[str, ...]
+    looked: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return tuple(key for key, held in self.checks.items() if held is False)
+
+
+def card_looks(db: Session, case: Case) -> list[CardLook]:
+    """Front and back, the newest of each that was read; what both sides show together stands with the back."""
+    newest = {one.material: one.read for one in _cards(db, case) if one.read_at is not None}
+    made = []
+    for side, read in newest.items():
+        seen = read.get("signs", {})
+        editor = (f"editor:{read['editor']}",) if read.get("editor") else ()
+        made.append(
+            CardLook(
+                side, str(read.get("type", "")), dict(read.get("checks", {})), (*seen.get("found", ()), *editor),
+                tuple(seen.get("looked", ())),
+            )
+        )  # fmt: skip
+    front, back = newest.get("id-front", {}), newest.get("id-back", {})
+    if front.get("birth") and back.get("valid_from") and made:
+        made[-1].checks.update(cn_card.sides_checks(front, back))
+    return made
+
+
+def card_evidence(db: Session, case: Case, before: datetime) -> list[dict[str, object]]:
+    """What the machine found on the card's pictures before a moment, by side: checks and signs, no field."""
+    read = {one.material for one in _cards(db, case) if one.read_at is not None and one.read_at <= before}
+    return [
+        {"side": one.side, "type": one.type, "checks": one.checks, "signs": one.signs, "looked_for": one.looked}
+        for one in card_looks(db, case)
+        if one.side in read
+    ]
+
+
+def card_doubts(db: Session, case: Case) -> list[str]:
+    """In words: every check of the card that does not hold, and every sign of a changed picture."""
+    looks = card_looks(db, case)
+    return [
+        *(_("对不上：%(what)s", what=result_words(key)) for one in looks for key in one.failed),
+        *(sign_words(sign) for one in looks for sign in one.signs),
+    ]
 
 
 def outcome_words(row: IdentityCheck) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from notary.lifecycle import Role, State
 from notary.models import Case, Draft, Person, Remark
 from notary.office import drafting, ending, filing, hearing, identifying, issuing, safe, showing
 from notary.office.accepting import case_for_staff
-from notary.portal import passkeys
+from notary.portal import liveness, passkeys
 from notary.portal.doors import actor, only, parts
 from signing import render
 
@@ -165,6 +165,7 @@ def _approval_page(case_id: UUID, errors: dict[str, str], remarks: str = "") -> 
             findings=[(drafting.finding_words(key), newest.findings.get(key, "")) for key in drafting.FINDINGS],
             notary=db.get(Person, case.notary_id), author=db.get(Person, newest.by), paper=instrument,
             minutes=showing.newest(db, case, "minutes"), signature=signature, face=face,
+            challenges=liveness.of_approver(db, interview) if interview else [], media_clock=liveness.media_clock,
             ink=render.strokes_svg(signature.strokes) if signature else "", course=drafting.course_of(db, case),
             exhibits=filing.exhibits_of(db, case), pages=_count(db, case),
             language=drafting.language_words(newest.translation["language"]) if newest.translation else "",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from identity.challenge import ACTIONS, AHEAD, FLASH, SAY
 from notary import calendar
-from notary.models import Challenge, ConsentKind
+from notary.models import Challenge, ConsentKind, Interview
 from notary.office import filing, hearing, proving
 from notary.office.hearing import Live
 from notary.rules import rules
@@ -37,6 +37,29 @@ def of_notary(db: Session, at: Live, now: datetime) -> dict[str, Any]:
         shown["reasons"] = [why_words(one) for one in row.verdict.get("reasons", []) if not one.startswith("left-out-")]
         shown["left_out"] = [(part_words(one["what"]), one["reason"]) for one in row.left_out]
     return shown
+
+
+def of_approver(db: Session, interview: Interview) -> list[dict[str, Any]]:
+    """Every challenge of the interview for who approves, the newest first: when, what the machine saw, signs, what was left
+    out, what the notary decided and why."""
+    return [
+        {
+            "at": row.asked_at, "decision": row.decision, "decided": decision_words(row), "reason": row.reason,
+            "whole": outcome_words(row.verdict.get("outcome", "")) if row.drawn else None, "lines": _lines(row),
+            "reasons": [why_words(one) for one in row.verdict.get("reasons", []) if not one.startswith("left-out-")],
+            "signs": [sign_words(one) for one in row.signs],
+            "left_out": [(part_words(one["what"]), one["reason"]) for one in row.left_out],
+            "heard": {"right": _("数字念对了"), "wrong": _("数字没念对")}.get(row.heard, ""),
+        }
+        for row in reversed(proving.every(db, interview))
+    ]  # fmt: skip
+
+
+def decision_words(row: Challenge) -> tuple[str, str]:
+    """The notary's decision in words, and the kind of its mark."""
+    return {
+        "accepted": (_("公证员认可"), "ok"), "refused": (_("公证员不认可"), "stop"), "waived": (_("公证员决定免做"), "warn"),
+    }.get(row.decision, (_("没有决定"), ""))  # fmt: skip
 
 
 def _lines(row: Challenge) -> list[tuple[str, str, str, str]]:

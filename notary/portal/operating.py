@@ -85,7 +85,7 @@ def drain(number: int) -> AnyResponse:
 @only(Role.ADMIN)
 def take_up(number: int) -> AnyResponse:
     with parts().db.begin() as db:
-        draining.take_up(db, parts(), number)
+        draining.take_up(db, parts(), number, actor(), parts().clock())
     return redirect(url_for("operating.page"), 303)
 
 

@@ -15,7 +15,7 @@ from notary import calendar, words
 from notary.lifecycle import State
 from notary.matters import Question
 from notary.models import Case, ChatLine, Consent, ConsentKind, Interview, Moment, Paper, Person, Phase, Snapshot
-from notary.office import asking, filing, hearing, identifying, showing, witnessing
+from notary.office import asking, filing, hearing, identifying, showing, vouching, witnessing
 from notary.office.hearing import APPLICANT, NOTARY, STILL_WRITING, Live
 from notary.parts import Parts
 from notary.portal import guiding, liveness
@@ -208,7 +208,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "step_words": identifying.step_words, "guide": guiding.steps(), "items": identifying.items_of(db, interview),
         "item_words": guiding.item_words, "media_clock": liveness.media_clock,
         "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
-        "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
+        "card_doubts": vouching.card_doubts(db, case), "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
         "in_the_room": witnessing.IN_THE_ROOM,
         "said": witnessing.said_so_far(db, interview), "statements": witnessing.STATEMENTS,

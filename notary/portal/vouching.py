@@ -41,7 +41,7 @@ def _page(case_id: UUID, errors: dict[str, str]) -> str:
             "desk/identity-checks.html", case=case, party=party, errors=errors, given=request.form,
             checks=[_shown(row, party, now) for row in vouching.of_case(db, case)],
             service=parts().authority is not None, again=vouching.failed_twice(db, case, now), open=case.state in vouching.OPEN,
-            temporary=vouching.is_temporary(db, case), hours=rules().profile.identity.valid_hours,
+            looks=[_look(one) for one in vouching.card_looks(db, case)], temporary=vouching.is_temporary(db, case), hours=rules().profile.identity.valid_hours,
             outside=[(str(one), vouching.check_words(one)) for one in OUTSIDE],
             said=[(str(Outcome.AGREES), _("一致")), (str(Outcome.DIFFERS), _("对不上")), (str(Outcome.NOT_FOUND), _("查无此人"))],
         )  # fmt: skip
@@ -56,6 +56,15 @@ def _shown(row: IdentityCheck, party: Party, now: datetime) -> dict[str, object]
         "why": [vouching.why_words(one) for one in row.why],
         "stands": vouching.stands(row, party, now),
         "at": (row.done_at or row.asked_at).astimezone(OFFICE_ZONE),
+    }  # fmt: skip
+
+
+def _look(one: vouching.CardLook) -> dict[str, object]:
+    """One side of the card as the page shows it: each check with its mark (B04), then the signs."""
+    marks = {True: (_("对"), "ok"), False: (_("对不上"), "stop"), None: (_("没看到"), "")}
+    return {
+        "side": one.side, "type": one.type, "checks": [(vouching.result_words(key), *marks[held]) for key, held in one.checks.items()],
+        "signs": [vouching.sign_words(sign) for sign in one.signs], "looked": bool(one.looked),
     }  # fmt: skip
 
 

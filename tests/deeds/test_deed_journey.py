@@ -14,8 +14,8 @@ import pikepdf
 import pytest
 import sqlalchemy as sa
 
-from notary.models import Delivery, Event, Number
-from notary.office import composing
+from notary.models import Case, Delivery, Event, Number
+from notary.office import composing, filing
 from signing import render
 from signing.verify import Trust, verify
 
@@ -285,7 +285,7 @@ def test_who_looks_gets_both_parties_in_one_film_and_the_originals_stay(world, i
     )
 
 
-@pytest.mark.req("I03", "D11")
+@pytest.mark.req("I03", "D11", "B07", "B08")
 def test_the_evidence_proves_itself_with_the_deed_and_the_asking_is_kept(world, issued):
     bob, base = world.browser("chenjing"), f"/desk/cases/{issued.case_id}"
     data = bob.get(f"{base}/deed.pdf").data
@@ -296,6 +296,18 @@ def test_the_evidence_proves_itself_with_the_deed_and_the_asking_is_kept(world, 
     assert verdict.verdict == "valid", verdict.reasons
     with pikepdf.open(io.BytesIO(data)) as deed, zipfile.ZipFile(io.BytesIO(reply.data)) as zipped:
         assert deed.attachments["evidence.json"].get_file().read_bytes() == zipped.read("manifest.json")
+        (challenge,) = json.loads(zipped.read("challenge.json"))
+        assert ("waived", "对方眼疾，看不清屏幕上的提示") == (challenge["decision"], challenge["reason"])
+        (face,) = json.loads(zipped.read("faces.json"))
+        assert "without" == face["decision"]
+        assert isinstance(json.loads(zipped.read("card.json")), list)
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(reply.data)) as zipped, zipfile.ZipFile(changed, "w") as other:
+        for name in zipped.namelist():
+            held = zipped.read(name)
+            other.writestr(name, held.replace(b"waived", b"passed") if name == "challenge.json" else held)
+    trust = Trust.from_pem(world.parts.seal.public().trust_pem)
+    assert verify(data, trust, bundle=changed.getvalue()).verdict != "valid"
     said = verdict.steps[9].detail
     for words in (
         "2 signed papers",
@@ -337,10 +349,22 @@ def test_a_review_and_a_revocation_are_seen_at_once_everywhere(world, issued):
     assert kinds == ["deed.issued", "deed.under_review", "deed.revoked"]
 
 
+@pytest.mark.req("B04", "B08")
 def test_the_seal_page_and_the_approval_are_for_whom_they_are(world):
     case_id = world.case_ids[1]
     world.draft_and_propose(case_id, text="兹证明王大川在本公证员面前签署后附声明，签名属实，并知悉后果。")
+    with world.parts.db.begin() as db:  # what the machine found on the card
+        exhibit = next(one for one in filing.exhibits_of(db, db.get_one(Case, case_id)) if one.material == "id-front")
+        exhibit.read = {"type": "cn_id_front", "checks": {"number_checksum": False, "region": None}, "editor": "GIMP 2.10",
+                        "signs": {"found": ["other-compression:portrait"], "looked": []}}  # fmt: skip
+        exhibit.read_at = world.parts.clock()
     page = world.browser("wangshu").get(f"/desk/cases/{case_id}/approval").text
+    for words in ("活体核对免做：对方眼疾", 'data-decision="waived"', "公证员决定免做", "对不上：号码的校验位", "头像和整张照片",
+                  "GIMP 2.10"):  # fmt: skip
+        assert words in page
+    page_of_checks = world.browser("chenjing").get(f"/desk/cases/{case_id}/identity-checks").text
+    for words in ("照片可能改过", "只是迹象，不是证明", "没看到"):
+        assert words in page_of_checks
     assert "<ins>" in page
     assert "证词改过" in page
     assert world.browser("chenjing").get(f"/desk/cases/{case_id}/approval").status_code == 403

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fuzzing import ONLY, TIMES, WORDS, Target, json_line, run, spoil_bytes, spoil_json, spoil_text
 
-from identity import cn_card, mrz
+from identity import cn_card, mrz, permits
 from notary import intake
 from signing import body as body_room
 from signing import bundle, render
@@ -456,7 +456,12 @@ def take_card(text):
         fields = mrz.fields_of(*found)
         checks.append(mrz.checks_of(*found, TODAY))
         mrz.sound(checks[-1])
-        mrz.printed_number(fields["number"], rows)
+        checks.append(mrz.printed_checks(fields, rows))
+    for kind in permits.KINDS:
+        held = permits.fields_of(kind, rows)
+        checks.append(permits.checks_of(kind, held, TODAY))
+        if found is not None:
+            checks.append(permits.sides_checks(held, mrz.fields_of(*found)))
     assert all(value in (True, False, None) for one in checks for value in one.values())
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pictures
 from PIL import ImageDraw
 
-from identity import cn_card, documents, mrz, specimen
+from identity import cn_card, documents, mrz, permits, printed, specimen
 from identity.errors import Unreadable
 
 TODAY = date(2026, 11, 24)
@@ -49,12 +49,16 @@ def _on_a_table(card: np.ndarray) -> np.ndarray:
     return cv2.imdecode(coded, cv2.IMREAD_COLOR)
 
 
-def _passport(zone: tuple[str, str], number: str) -> np.ndarray:
+def _passport(zone: tuple[str, str], number: str, birth: str = "12 AUG/AOUT 74") -> np.ndarray:
     page = Pictures.new("RGB", (1250, 880), (236, 230, 224))
     draw = ImageDraw.Draw(page)
     draw.text((60, 40), "PASSPORT  样本 SPECIMEN", font=specimen._font(40), fill=(170, 40, 40))
     draw.text((440, 150), "Passport No.", font=specimen._font(26), fill=(90, 60, 60))
     draw.text((440, 190), number, font=specimen._font(38), fill=(20, 20, 22))
+    draw.text((440, 290), "ERIKSSON", font=specimen._font(38), fill=(20, 20, 22))
+    draw.text((440, 350), "ANNA MARIA", font=specimen._font(38), fill=(20, 20, 22))
+    draw.text((440, 430), birth, font=specimen._font(38), fill=(20, 20, 22))
+    draw.text((440, 510), "15 APR/AVR 12", font=specimen._font(38), fill=(20, 20, 22))
     for row, text in enumerate(zone):
         for column, letter in enumerate(text):  # one letter a cell, as the standard's type has it
             draw.text((40 + 26.5 * column, 715 + 72 * row), letter, font=specimen._font(36), fill=(10, 10, 10))
@@ -113,7 +117,62 @@ def test_a_passport_is_read_and_its_printed_number_compared():
         "expiry": "120415",
     }
     assert all(told.checks.values())
-    assert not documents.read(_passport(UTOPIA, "L898902C3"), date(2012, 4, 16)).checks["not_expired"]
+    later = documents.read(_passport(UTOPIA, "L898902C3", "13 AUG/AOUT 74"), date(2012, 4, 16)).checks
+    assert (False, False, True) == (later["not_expired"], later["birth_printed"], later["expiry_printed"])
+
+
+@pytest.mark.req("B04")
+@pytest.mark.parametrize("permit", specimen.PERMITS, ids=lambda permit: permit.title)
+@pytest.mark.parametrize("capture", [lambda page: page, _on_a_table], ids=["drawn", "phone"])
+def test_a_permit_is_read_on_both_sides_and_they_agree(permit, capture, applicant):
+    front = documents.read(capture(specimen.permit_front(permit, applicant)), TODAY)
+    assert front.type == permits.kind_of(permit.title)
+    assert front.fields == {
+        "name": permit.name,
+        "surname": permit.surname,
+        "given": permit.given,
+        "sex": permit.sex,
+        "birth": permit.birth.isoformat(),
+        "number": permit.number,
+        "valid_from": f"{permit.valid_from:%Y.%m.%d}",
+        "valid_to": f"{permit.valid_to:%Y.%m.%d}",
+    }
+    assert {"number_form": True, "not_expired": True} == front.checks
+    back = documents.read(capture(specimen.permit_back(permit)), TODAY)
+    assert ("td1", permit.number, True) == (back.type, back.fields["number"], mrz.sound(back.checks))
+    assert all(documents.check_sides(front, back).values())
+    other = replace(back, fields=back.fields | {"birth": "990101", "number": "H00000009"})
+    told = documents.check_sides(front, other)
+    assert (False, False, True) == (told["birth_agrees"], told["number_agrees"], told["name_agrees"])
+
+
+def test_the_number_of_the_newer_residence_card_bears_its_own_digit():
+    first = "91102419800812001"
+    good = {
+        **dict.fromkeys(("valid_from", "valid_to"), ""),
+        "birth": "1980-08-12",
+        "number": first + cn_card.check_digit(first),
+    }
+    checks = permits.checks_of("permit_foreign", good, TODAY)
+    assert (True, True, None) == (checks["number_checksum"], checks["birth_in_number"], checks["not_expired"])
+    bad = permits.checks_of("permit_foreign", {**good, "number": first + "0", "birth": "1980-08-13"}, TODAY)
+    assert (False, False) == (bad["number_checksum"], bad["birth_in_number"])
+
+
+@pytest.mark.parametrize(
+    ("row", "day"),
+    [("15 APR/AVR 12", "120415"), ("01 1月/JAN 2000", "000101"), ("12.08.1974", "740812"), ("1974年8月12日", "740812"),
+     ("Date of birth 12 AUG 1974", "740812"), ("2024.13.01", None), ("EG0966518", None)],
+)  # fmt: skip
+def test_a_printed_date_is_found_in_the_orders_that_documents_use(row, day):
+    assert ({day} if day else set()) == printed.dates([row])
+
+
+def test_a_name_that_is_one_letter_off_in_the_print_is_another_name():
+    zone = {"surname": "ERIKSSON", "given": "ANNA", "number": "L898902C3", "birth": "740812", "expiry": "120415"}
+    assert mrz.printed_checks(zone, ["ERIKSSON", "ANNA"])["name_printed"] is True
+    assert mrz.printed_checks(zone, ["ERIKSSEN", "ANNA"])["name_printed"] is False
+    assert mrz.printed_checks(zone, ["nothing"])["name_printed"] is None
 
 
 @pytest.mark.parametrize("nothing", [np.full((600, 800, 3), 200, np.uint8), None], ids=["blank", "a face"])

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from walking import ALICE, LOAN, WHO, desk, fill, id_number, new_case, upload
 
 from notary.lifecycle import State
-from notary.models import Case, DeviceCheck, Event, Gap, Payment, Slot
+from notary.models import Case, DeviceCheck, Event, Exhibit, Gap, Payment, Slot
 from notary.office import filing
 
 
@@ -69,6 +69,26 @@ def test_nothing_typed_is_lost_right_or_wrong(alice_applies):
     assert "去年春天" in again
     assert "王大川" in again
     assert 303 == alice_applies.post(f"{case}/who", {**WHO, "name": "!", "later": "yes"}).status_code
+
+
+@pytest.mark.req("B04")
+def test_a_name_is_kept_with_one_kind_of_dot_and_only_real_differences_from_the_card_are_recorded(
+    alice_applies, parts, row
+):
+    case = new_case(alice_applies)
+    assert 303 == upload(alice_applies, case, "id-front").status_code
+    with parts.db.begin() as db:
+        read = {"type": "cn_id_front", "name": "買買提·吐爾遜", "sex": "男", "address": "瀋陽市鐵西區1號"}
+        db.scalars(sa.select(Exhibit)).one().read = read
+    typed = {**WHO, "name": "买买提 ・ 吐尔逊", "address": "沈阳市铁西区1号"}
+    assert 303 == alice_applies.post(f"{case}/who", typed).status_code
+    with parts.db() as db:
+        party = filing.party_of(db, row(case))
+        assert ("买买提·吐尔逊", {}) == (party.name, party.confirmed["differences"])
+    assert 303 == alice_applies.post(f"{case}/who", {**typed, "name": "买买提吐尔逊"}).status_code
+    with parts.db() as db:
+        differences = filing.party_of(db, row(case)).confirmed["differences"]
+    assert {"name": {"card": "買買提·吐爾遜", "typed": "买买提吐尔逊"}} == differences  # as written on both sides
 
 
 def test_an_answer_opens_the_questions_that_hang_on_it(alice_applies):
@@ -188,7 +208,7 @@ def test_a_notary_with_a_partys_number_is_blocked_and_a_namesake_declares(alice_
     assert State.SUBMITTED is row(case).state
 
     other = new_case(alice_applies)
-    fill(alice_applies, other, who={**chen, "id_number": id_number("00000019750312004")})
+    fill(alice_applies, other, who={**chen, "name": "陳靜", "id_number": id_number("00000019750312004")})
     alice_applies.post(f"{other}/submit")
     assert 409 == bob_notarizes.post(desk(other) + "/accept").status_code
     assert 422 == bob_notarizes.post(desk(other) + "/relation", {"related": "no", "text": ""}).status_code

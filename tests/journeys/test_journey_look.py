@@ -8,11 +8,24 @@ import pytest
 import sqlalchemy as sa
 from walking import ALICE, MALLORY, PASSWORD, Visitor, desk, fill, new_case, photo
 
-from notary.models import Person
+from notary.models import Exhibit, Person
 from notary.office import staff
 from tests.looking import FAKE_DEVICES, Looking, browse, running_chromium, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # `make look` walks through in six looks
+
+
+CARD = {
+    "id-front": {
+        "type": "cn_id_front", "name": "王大川", "birth": "1968-04-21", "editor": "Adobe Photoshop 25.0",
+        "checks": {"number_checksum": True, "birth_in_number": True, "sex_in_number": None, "region": False},
+        "signs": {"found": ["other-compression:portrait", "copied-digits"], "looked": ["copied-digits"]},
+    },
+    "id-back": {
+        "type": "cn_id_back", "valid_from": "2021.03.08", "valid_to": "2041.03.08", "signs": {"found": [], "looked": []},
+        "checks": {"not_expired": True, "period": True},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +69,10 @@ def stage(visit, app, parts):
         "reference": "警号 00123",
     }
     bob.post(desk(booked) + "/identity-checks/enter", told)
+    with parts.db.begin() as db:  # a card that was read, and doubts about it
+        for one in db.scalars(sa.select(Exhibit).where(Exhibit.case_id == booked.rsplit("/", 1)[-1])):
+            if one.material in CARD:
+                one.read, one.read_at = CARD[one.material], parts.clock()
     he, admin = visit().enrol("hejie"), visit().enrol("guanli")
     he.post(
         "/desk/tickets/", {"phone": "13700137000", "name": "李小花", "matter": "guarantor-consent", "about": "要办展期"}

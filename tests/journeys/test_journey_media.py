@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from notary.app import create_app
-from notary.models import MediaRoom, MediaWorker
+from notary.models import Event, MediaRoom, MediaWorker
 from notary.office import draining
 from webrtc.errors import Unreachable
 
@@ -108,6 +108,9 @@ def test_the_administrator_takes_a_worker_away_and_back_and_the_page_says_who_di
 
     with parts.db() as db:
         assert not draining.drains(db, 1)
+        rows = db.scalars(sa.select(Event).where(Event.kind.like("media.%")).order_by(Event.seq)).all()
+        told = [(row.kind, row.payload["worker"], row.role) for row in rows]
+    assert [("media.draining", 1, "admin"), ("media.taken-up", 1, "admin")] == told
     assert the_admin.post("/desk/media/3/drain").status_code == 404
 
 

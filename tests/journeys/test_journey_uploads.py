@@ -16,7 +16,8 @@ from PIL import Image
 from walking import ALICE, Visitor, new_case, photo, upload
 
 from notary.app import create_app
-from notary.models import Exhibit
+from notary.models import Case, Exhibit
+from notary.office import safe
 from notary.redraw import LARGEST
 from storage.local import Store
 
@@ -174,6 +175,28 @@ def test_a_pdf_where_a_photo_is_wanted_and_a_paper_nobody_asked_for(alice_applie
     assert "要照片，不要 PDF" in unescape(upload(alice_applies, case, "id-front", pdf()).text)
     assert 404 == upload(alice_applies, case, "passport").status_code
     assert 422 == alice_applies.post(f"{case}/papers/id-front", {}).status_code
+
+
+@pytest.mark.req("B04")
+@pytest.mark.parametrize(("software", "kept"), [("Adobe Photoshop 25.0", "Adobe Photoshop 25.0"), ("HDR+ 1.0.3", None)])
+def test_a_card_keeps_the_name_of_the_program_that_changed_its_picture_and_its_own_size(
+    alice_applies, parts, software, kept
+):
+    case, out = new_case(alice_applies), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0131] = software
+    Image.new("RGB", (4032, 3024), "#e8efe9").save(out, "JPEG", exif=exif)
+    for material in ("id-front", "loan-contract"):
+        assert 303 == upload(alice_applies, case, material, out.getvalue()).status_code
+    with parts.db() as db:
+        front, paper = db.scalars(sa.select(Exhibit).order_by(Exhibit.added_at)).all()
+        assert kept == front.read.get("editor")
+        assert {} == paper.read  # only a card is looked at
+        sizes = [
+            Image.open(io.BytesIO(safe.fetch(parts, db.get_one(Case, one.case_id), one.object_key, one.sha256))).size
+            for one in (front, paper)
+        ]
+    assert [(4032, 3024), (3000, 2250)] == sizes  # scaling would wipe out the signs of a change
 
 
 def test_too_big_is_said_in_megabytes(alice_applies):

@@ -244,7 +244,7 @@ def test_a_worker_without_rooms_ends_at_once_and_takes_rooms_when_it_is_taken_up
         opened(portals[0], key)
     workers[0].start()
     with portals[0].db.begin() as db:
-        draining.take_up(db, portals[0], 1)
+        draining.take_up(db, portals[0], 1, ADMIN, portals[0].clock())
 
     assert chosen(portals[0], key) == 1
     for number in (0, 3):
