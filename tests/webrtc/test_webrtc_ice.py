@@ -1,7 +1,10 @@
 """Connectivity checks and addresses: who is heard, who is answered, where packets go."""
 
+import asyncio
+import gc
 import random
 import struct
+import weakref
 
 import pytest
 from aioice import stun as theirs
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from webrtc import stun
 from webrtc.pairs import CONSENT_S, MAX_ADDRESSES, Pairs
+from webrtc.port import Port
 
 PASSWORD = "p" * 32
 HOME, AWAY = ("192.0.2.1", 5000), ("198.51.100.2", 6000)
@@ -127,3 +131,31 @@ def test_an_endless_row_of_addresses_is_bounded_and_keeps_the_one_in_use():
     assert len(list(pairs)) == MAX_ADDRESSES
     assert len(gone) == 101 - MAX_ADDRESSES
     assert HOME in pairs
+
+
+def test_who_listened_to_a_closed_connection_goes_without_the_collector():
+    """A leg keeps half a second of packets of each kind; a hundred of those that nobody frees are a worker's memory."""
+
+    class Listener:
+        def __init__(self, link):
+            self.link = link
+            link.on_rtp = link.on_rtcp = link.on_state = link.on_text = self.heard
+
+        def heard(self, _what):
+            raise AssertionError("nothing was said")
+
+    async def closed():
+        port = Port("127.0.0.1")
+        listener = Listener(port.connect())
+        link, gone = listener.link, weakref.ref(listener)
+        gc.disable()
+        try:
+            del listener
+            assert gone() is not None
+            await link.close()
+            assert gone() is None
+        finally:
+            gc.enable()
+            await port.close()
+
+    asyncio.run(closed())
