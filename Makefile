@@ -30,8 +30,8 @@ types: $(READY)  ## mypy
 	$(PY) -m mypy
 
 test: $(READY)   ## every test
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
-	$(PY) -m pytest -m alone
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --durations 10
+	$(PY) -m pytest -m alone --durations 10
 
 fix: $(READY)    ## let ruff repair what it can
 	$(PY) -m ruff check --fix-only .
