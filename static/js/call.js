@@ -26,10 +26,9 @@ export const STATES = Object.freeze([
 
 const BACKOFF = [0, 1000, 2000, 4000, 8000];
 const BEAT = 500;
-const SILENT = 1500;
+const SILENT = 1200;
 const MEND = 8000; // an answered restart that has brought nothing by then is asked for again
 const KEPT = 25000; // a worker gives a connection up 30 s after its last check
-const GATHER = 2000;
 const CONNECT = 15000;
 const STATS = 2000;
 const RELAY = 3000;
@@ -181,8 +180,8 @@ export class Call extends EventTarget {
     channel.onclose = () => mine() && this.#again("channel");
     channel.onmessage = ({ data }) => mine() && this.#heard(data);
     try {
+      // our own addresses are of no use to the worker, which learns them from our checks: nothing to wait for
       await pc.setLocalDescription(await pc.createOffer());
-      await gathered(pc);
       const reply = await this.#post(pc, false);
       if (!mine()) return;
       if (!reply.ok) {
@@ -233,7 +232,6 @@ export class Call extends EventTarget {
       if (!mine()) return;
       pc.setConfiguration({ iceServers, bundlePolicy: "max-bundle" });
       await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
-      await gathered(pc);
       if (!mine()) return;
       const reply = await this.#post(pc, true);
       if (!mine()) return;
@@ -430,17 +428,4 @@ function networks() {
 /** Whether the same offer may find another answer in a moment. */
 function passing(reply) {
   return reply.status >= 500 || [408, 425, 429].includes(reply.status);
-}
-
-/** Until every own address is in the offer; the whole offer travels in one request. */
-function gathered(pc) {
-  if (pc.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((done) => {
-    const timer = setTimeout(done, GATHER);
-    pc.addEventListener("icegatheringstatechange", () => {
-      if (pc.iceGatheringState !== "complete") return;
-      clearTimeout(timer);
-      done();
-    });
-  });
 }
