@@ -39,11 +39,15 @@ def nothing_is_left_running():
 def handed_in(visitor, parts, page):
     """A new case with one picture of a document, read."""
     case = new_case(visitor)
-    assert upload(visitor, case, "id-front", jpeg(cv2.resize(page, None, fx=1.4, fy=1.4))).status_code == 303
+    add(visitor, parts, case, "id-front", page)
+    return case
+
+
+def add(visitor, parts, case, side, page):
+    assert upload(visitor, case, side, jpeg(cv2.resize(page, None, fx=1.4, fy=1.4))).status_code == 303
     with parts.db() as db:
         newest = db.scalars(sa.select(Exhibit).order_by(Exhibit.added_at.desc()).limit(1)).one()
     identifying.read_card(parts, str(newest.id))
-    return case
 
 
 def shown(page):
@@ -131,19 +135,23 @@ def test_of_a_passport_nothing_is_asked_and_the_page_says_so_but_an_answer_on_pa
 
 
 @pytest.mark.req("B04", "A15")
-def test_a_permit_is_read_and_its_back_is_called_for(alice_applies, parts, row):
+def test_a_permit_is_read_and_its_back_is_called_for_and_held_against_the_front(
+    alice_applies, bob_notarizes, parts, row
+):
     case = handed_in(alice_applies, parts, specimen.permit_front(specimen.PERMITS[0], face(1)))
     assert shown(alice_applies.get(f"{case}/who").text) == PERMIT | {"address": "", "name_en": "YANGBEN BING"}
     assert "m-id-back" in without_back(alice_applies, case, PERMIT)
     assert differences(parts, row(case)) == {}
     assert alice_applies.post(f"{case}/submit").status_code == 409
-    assert upload(alice_applies, case, "id-back").status_code == 303
+    add(alice_applies, parts, case, "id-back", specimen.permit_back(specimen.PERMITS[0]))
     assert alice_applies.post(f"{case}/submit").status_code == 303
     with parts.db() as db:
-        assert (
-            wording.party_facts(db, row(case), filing.party_of(db, row(case)))["id_type"]
-            == "港澳居民来往内地通行证号码"
-        )
+        found = row(case)
+        looks = {one.side: one.checks for one in vouching.card_looks(db, found)}
+        deed = wording.party_facts(db, found, filing.party_of(db, found))
+    assert deed["id_type"] == "港澳居民来往内地通行证号码"
+    assert all(looks["id-back"][f"{what}_agrees"] for what in ("number", "birth", "expiry", "sex", "name"))
+    assert "正反面的号码一样" in bob_notarizes.get(desk(case) + "/identity-checks").text
 
 
 def test_another_document_than_the_one_that_was_read_is_a_recorded_difference(alice_applies, parts, row):
