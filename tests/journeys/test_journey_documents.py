@@ -74,7 +74,7 @@ def without_back(visitor, case, who):
     return visitor.get(f"{case}/card").text
 
 
-@pytest.mark.req("B04", "A11")
+@pytest.mark.req("B04")
 def test_a_passport_is_read_confirmed_filed_without_a_back_and_named_in_the_deed(
     alice_applies, bob_notarizes, parts, row
 ):
@@ -134,7 +134,7 @@ def test_of_a_passport_nothing_is_asked_and_the_page_says_so_but_an_answer_on_pa
         assert not vouching.stands(answer, party, parts.clock())
 
 
-@pytest.mark.req("B04", "A15")
+@pytest.mark.req("B04")
 def test_a_permit_is_read_and_its_back_is_called_for_and_held_against_the_front(
     alice_applies, bob_notarizes, parts, row
 ):
