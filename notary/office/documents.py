@@ -1,4 +1,4 @@
-"""The kinds of identity document that open a case: how each is numbered, and what the machine's reading of one says. PURE."""
+"""The kinds of identity document that open a case: how each is numbered, and what the machine's reading of one says."""
 
 from __future__ import annotations
 
