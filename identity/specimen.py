@@ -1,5 +1,5 @@
 """
-Specimen identity cards and permits that say so: for tests, the demo and trying out. Nobody's, in a generic layout.
+Specimen identity cards, permits and a passport that say so: for tests, the demo and trying out. Nobody's, in a generic layout.
 
 The number's region is 000000, which no bureau has, so it can be nobody's number; its check digit is valid. The `region`
 check of `identity.documents` therefore answers False for every specimen, and that is right.
@@ -138,6 +138,52 @@ def zone_of(permit: Permit) -> tuple[str, str, str]:
     )
     two += mrz.check_digit(one[5:30] + two[0:7] + two[8:15] + two[18:29])
     return one, two, f"{permit.surname}<<{permit.given}".ljust(30, "<")[:30]
+
+
+@dataclass(frozen=True)
+class Passport:
+    """The page with the photo. `country`: of issue and of nationality, as in the zone; UTO is no state (Doc 9303-3)."""
+
+    surname: str
+    given: str
+    sex: str
+    birth: date
+    number: str
+    country: str
+    valid_to: date
+
+
+PASSPORT = Passport("MUSTERMANN", "ANNA MARIA", "女", date(1974, 8, 12), "L898902C3", "UTO", date(2032, 4, 15))
+
+
+def passport_page(passport: Passport, portrait: Image) -> Image:
+    """(880, 1250, 3) uint8 BGR."""
+    page = Pictures.new("RGB", (1250, 880), (236, 230, 224))
+    draw = ImageDraw.Draw(page)
+    draw.text((60, 40), "PASSPORT  样本 SPECIMEN", font=_font(40), fill=_RED)
+    draw.text((440, 150), "Passport No.", font=_font(26), fill=_BLUE)
+    printed = (
+        passport.number, passport.surname, passport.given, f"{passport.birth:%d %b %y}".upper(),
+        f"{passport.valid_to:%d %b %y}".upper(),
+    )  # fmt: skip
+    for top, words in zip((190, 290, 350, 430, 510), printed, strict=True):
+        draw.text((440, top), words, font=_font(38), fill=_INK)
+    for row, text in enumerate(passport_zone(passport)):
+        for column, letter in enumerate(text):  # one letter a cell, as the standard's type has it
+            draw.text((40 + 26.5 * column, 715 + 72 * row), letter, font=_font(36), fill=(10, 10, 10))
+    page.paste(_cut(portrait, 300, 390), (70, 150))
+    return _pixels(page)
+
+
+def passport_zone(passport: Passport) -> tuple[str, str]:
+    """Two lines of 44 by ICAO Doc 9303-4, 4.2.2; nothing in the optional data."""
+    name = f"{passport.surname}<<{passport.given}".replace(" ", "<")
+    number = passport.number.ljust(9, "<")
+    birth, end = f"{passport.birth:%y%m%d}", f"{passport.valid_to:%y%m%d}"
+    two = f"{number}{mrz.check_digit(number)}{passport.country}{birth}{mrz.check_digit(birth)}"
+    two += f"{'MF'['男女'.index(passport.sex)]}{end}{mrz.check_digit(end)}{'<' * 14}0"
+    two += mrz.check_digit(two[0:10] + two[13:20] + two[21:43])
+    return f"P<{passport.country}{name}".ljust(44, "<")[:44], two
 
 
 def front(card: Card, portrait: Image) -> Image:

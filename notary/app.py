@@ -71,6 +71,7 @@ def create_app(parts: Parts) -> APIFlask:
     app.add_template_filter(terms.next_words, "next_step")
     app.add_template_filter(terms.care_words, "care")
     app.add_template_filter(terms.sex_words, "sex")
+    app.add_template_filter(terms.document_words, "document")
     app.add_template_filter(terms.event_words, "event")
     app.add_template_filter(masked, "masked")
     doors.refuse_open_routes(app)

@@ -124,6 +124,12 @@ NEXT: dict[State, LazyString] = {
 SEXES: dict[str, LazyString] = {"男": _("男"), "女": _("女")}
 """As an identity card has it, and as a page says it."""
 
+DOCUMENTS: dict[str, LazyString] = {
+    "cn_id": _("居民身份证"), "passport": _("护照"), "permit_hk_mo": _("港澳居民来往内地通行证"),
+    "permit_tw": _("台湾居民来往大陆通行证"), "permit_foreign": _("外国人永久居留身份证"),
+}  # fmt: skip
+"""Kinds of identity document, `Party.id_type`."""
+
 CARE: dict[str, LazyString] = {
     "elder": _("60 岁以上"),
     "hearing": _("听力不好"),
@@ -166,6 +172,10 @@ def next_words(state: State) -> str:
 
 def sex_words(sex: str) -> str:
     return str(SEXES.get(sex, ""))
+
+
+def document_words(kind: str) -> str:
+    return str(DOCUMENTS.get(kind, kind))
 
 
 def care_words(flag: str) -> str:

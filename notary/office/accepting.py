@@ -16,7 +16,7 @@ from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, Role, State
 from notary.models import Case, Gap, Party, Payment, Person, Recusal, Remark
-from notary.office import messages
+from notary.office import documents, messages
 from notary.office.filing import matter_of, party_of
 from notary.office.needs import check
 from notary.office.step import advance
@@ -69,9 +69,13 @@ def gaps_of(db: Session, case: Case) -> list[Gap]:
 
 
 def conflict(db: Session, case: Case, notary: Person) -> str:
-    """`number` when the notary's own identity number is a party's (blocked), `name` when only the name is, else ''."""
+    """`number` when the notary's own identity number is a party's (blocked), `name` when only the name is, else ''.
+
+    A number of another kind of document is never that of the notary's resident card.
+    """
     parties = db.scalars(sa.select(Party).where(Party.case_id == case.id)).all()
-    if notary.id_number and notary.id_number.upper() in {party.id_number.upper() for party in parties}:
+    numbers = {party.id_number.upper() for party in parties if party.id_type == documents.RESIDENT}
+    if notary.id_number and notary.id_number.upper() in numbers:
         return "number"
     return "name" if any(names.same(notary.name, party.name) for party in parties) else ""
 

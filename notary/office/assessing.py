@@ -102,7 +102,7 @@ def log_of(db: Session, office_id: UUID | None) -> list[Month]:
 def people_kept(db: Session, office_id: UUID | None) -> int:
     """How many people's faces lie in the office's cases: it is what the filing duty counts."""
     query = (
-        sa.select(sa.func.count(sa.distinct(Party.id_number)))
+        sa.select(sa.func.count(sa.distinct(sa.tuple_(Party.id_type, Party.id_number))))
         .join(Case, Case.id == Party.case_id)
         .where(
             Case.office_id == office_id,

@@ -22,9 +22,9 @@ from notary.intake import Clean
 from notary.jobs import enqueue
 from notary.ledger import Actor
 from notary.lifecycle import Act, Need, State
-from notary.matters import Field, Matter
+from notary.matters import Field, Material, Matter
 from notary.models import Applicant, Bank, Case, Channel, Consent, ConsentKind, Exhibit, Office, Party
-from notary.office import doors, messages, safe
+from notary.office import documents, doors, messages, safe
 from notary.office.needs import check
 from notary.office.step import advance
 from notary.parts import Parts
@@ -39,7 +39,7 @@ MOST_EXHIBITS = 60
 MOST_UPLOADS = 150
 """Of one case, those taken out again too: the store keeps every one."""
 MOST_DRAFTS = 8
-PARTY_FIELDS = ("name", "sex", "birth", "id_number", "address")
+PARTY_FIELDS = ("id_type", "name", "sex", "birth", "id_number", "address")
 CARE = ("elder", "hearing", "sight", "reading")
 NUMERIC = ("money", "date", "phone", "id-number")
 
@@ -265,7 +265,7 @@ def _wrong(db: Session, field: Field, value: str, filed: Mapping[str, str]) -> s
             except BadInput as bad:
                 return bad.fields["phone"]
         case "id-number":
-            if not valid_id_number(_digits(value)):
+            if not documents.valid_id_number(_digits(value)):
                 return _("这个身份证号码不对，请照着证件再抄一遍。")
         case "bank":
             bank = bank_named(db, value)
@@ -293,40 +293,35 @@ def bank_named(db: Session, key: str) -> Bank | None:
         return None
 
 
-def valid_id_number(number: str) -> bool:
-    """GB 11643-1999: 17 digits and a check character (ISO 7064 MOD 11-2), with a birth date that exists."""
-    number = number.strip().upper()
-    if not re.fullmatch(r"\d{17}[\dX]", number):
-        return False
-    total = sum(int(digit) * (2 ** (17 - place) % 11) for place, digit in enumerate(number[:17]))
-    if "10X98765432"[total % 11] != number[17]:
-        return False
-    return as_date(f"{number[6:10]}-{number[10:12]}-{number[12:14]}") is not None
-
-
 # who the applicant is
 
 
 def save_party(db: Session, case: Case, form: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """Confirms every field of the card as the applicant typed or corrected it; differences stay on record.
+    """Confirms every field of the document as the applicant typed or corrected it; differences stay on record.
 
-    Wrong values are kept beside the row as they were typed, so that a reload shows them again.
+    Wrong values are kept beside the row as they were typed, so that a reload shows them again. Without a kind of document
+    the one that the page shows stands.
     """
     refuse_closed(case)
     party = party_of(db, case)
+    card = card_fields(db, case)
     values = {key: plain(form.get(key, ""), 200) for key in PARTY_FIELDS}
+    values["id_type"] = values["id_type"] or document_of(db, case)
     values["name"] = names.dotted(values["name"])
     values["id_number"] = _digits(values["id_number"]).upper()
+    known = values["id_type"] in documents.KINDS
+    party.id_type = values["id_type"] if known else party.id_type
     party.name, party.sex, party.address = values["name"][:60], values["sex"][:4], values["address"]
     party.birth, party.id_number = as_date(values["birth"]), values["id_number"][:18]
     party.name_en = plain(form.get("name_en", ""), 80)
-    wrong = party_problems(party, now)
-    card = card_fields(db, case)
+    wrong = party_problems(party, now) | ({} if known else {"id_type": _("请选一种证件。")})
     party.confirmed = {
         "at": "" if wrong else now.isoformat(),
         "typed": {key: values[key] for key in wrong},
         "differences": {
-            key: {"card": card[key], "typed": values[key]} for key in card if not _same(card[key], values[key])
+            key: {"card": card[key], "typed": values[key]}
+            for key in PARTY_FIELDS
+            if key in card and not _same(card[key], values[key])
         },
     }
     return wrong
@@ -351,25 +346,28 @@ def party_problems(party: Party, now: datetime) -> dict[str, str]:
         wrong["birth"] = _("出生日期请写成 1968-04-21 这样。")
     elif (today.year - party.birth.year, today.month, today.day) < (18, party.birth.month, party.birth.day):
         wrong["birth"] = _("未满 18 岁，要由监护人一起来公证处办。")
-    if not valid_id_number(party.id_number):
-        wrong["id_number"] = _("这个身份证号码不对，请照着证件再抄一遍。")
-    elif party.birth and party.id_number[6:14] != party.birth.strftime("%Y%m%d"):
-        wrong["birth"] = _("出生日期和身份证号码里的不一样。请再看一遍证件。")
+    born = documents.birth_in(party.id_type, party.id_number)
+    if words := documents.number_problem(party.id_type, party.id_number):
+        wrong["id_number"] = words
+    elif born and party.birth and born != party.birth.strftime("%Y%m%d"):
+        wrong["birth"] = _("出生日期和证件号码里的不一样。请再看一遍证件。")
     if len(party.address) < 4:
-        wrong["address"] = _("请把证件上的住址写全。")
+        wrong["address"] = _("请把住址写全。证件上没有的，写您现在住的地方。")
     elif words := unprintable(party.address):
         wrong["address"] = words
     return wrong
 
 
 def card_fields(db: Session, case: Case) -> dict[str, str]:
-    """What the machine read from the uploaded card, by our field names; empty while it has not."""
-    for exhibit in exhibits_of(db, case):
-        if exhibit.read.get("type") == "cn_id_front":
-            read = exhibit.read
-            ours_to_card = {"name": "name", "sex": "sex", "birth": "birth", "id_number": "number", "address": "address"}
-            return {ours: str(read[theirs]) for ours, theirs in ours_to_card.items() if read.get(theirs)}
-    return {}
+    """What the machine read from the newest document that it could, by our field names; empty while it has not."""
+    papers = reversed(exhibits_of(db, case))
+    return next(filter(None, (documents.fields_of(one.read, calendar.today(one.added_at)) for one in papers)), {})
+
+
+def document_of(db: Session, case: Case) -> str:
+    """The kind of document: as the applicant chose, before that as the machine read, else a resident card."""
+    party = party_of(db, case)
+    return party.id_type if party.confirmed else card_fields(db, case).get("id_type", party.id_type)
 
 
 # papers
@@ -419,14 +417,23 @@ def exhibits_of(db: Session, case: Case) -> list[Exhibit]:
     return list(db.scalars(query.order_by(Exhibit.added_at)))
 
 
+def materials_of(db: Session, case: Case) -> list[Material]:
+    """What this application calls for. No back of a passport, unless one was handed in all the same and must be seen."""
+    filed = {key: str(value) for key, value in case.filed.items()}
+    given = {exhibit.material for exhibit in exhibits_of(db, case)}
+    has_back = documents.has_back(document_of(db, case))
+    return [
+        one for one in matter_of(case).materials_for(filed) if has_back or one.role != "id-back" or one.key in given
+    ]
+
+
 def missing_materials(db: Session, case: Case) -> list[str]:
     """Keys of mandatory materials neither handed in nor promised (A15)."""
-    filed = {key: str(value) for key, value in case.filed.items()}
     given = {exhibit.material for exhibit in exhibits_of(db, case)}
     stands_in = promised(case)
     return [
         one.key
-        for one in matter_of(case).materials_for(filed)
+        for one in materials_of(db, case)
         if one.mandatory and one.key not in given and not (one.promise and one.key in stands_in)
     ]
 

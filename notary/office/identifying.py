@@ -20,7 +20,7 @@ from notary.jobs import enqueue, job
 from notary.ledger import Actor
 from notary.lifecycle import Need
 from notary.models import Case, ConsentKind, FaceCheck, IdentityStep, Interview, Moment, Phase, Snapshot, StepResult
-from notary.office import assessing, filing, hearing, safe
+from notary.office import assessing, documents, filing, hearing, safe
 from notary.office.hearing import APPLICANT, Live
 from notary.office.needs import check
 from notary.parts import Parts
@@ -30,7 +30,6 @@ from webrtc.client import MediaError
 STEPS = ("look", "talk", "cross", "device")
 PROBES = 5
 GATES = ("no-face", "many-faces", "too-small", "too-dark", "too-bright", "too-flat", "blurred", "turned-away")
-CARD_SNAPSHOTS = ("card-front", "card-back")
 
 
 def step_words(step: str) -> str:
@@ -80,11 +79,17 @@ def items_of(db: Session, interview: Interview) -> dict[str, dict[str, Any]]:
     return found
 
 
+def card_snapshots(db: Session, case: Case) -> tuple[str, ...]:
+    """The sides of the document that must be captured live (B03)."""
+    has_back = documents.has_back(filing.party_of(db, case).id_type)
+    return ("card-front", "card-back") if has_back else ("card-front",)
+
+
 def decide_step(
     db: Session, parts: Parts, at: Live, step: str, result: StepResult, reason: str, by: Actor, now: datetime
 ) -> IdentityStep:
-    """The notary's result of one of the four steps. A waiver needs a reason; the first look needs both sides of the
-    card captured live in this interview (B03).
+    """The notary's result of one of the four steps. A waiver needs a reason; the first look needs every side
+    of the document captured live in this interview (B03).
 
     Raises BadInput, NotYet, NotPossible.
     """
@@ -99,9 +104,8 @@ def decide_step(
     refuse_third_try(db, at.case, step, reason, now)
     if step == "look" and result == StepResult.CONFIRMED:
         taken = {one.kind for one in snapshots_of(db, at.interview) if one.at >= at.interview.identity_since}
-        missing = [kind for kind in CARD_SNAPSHOTS if kind not in taken]
-        if missing:
-            raise NotPossible(_("请先让对方把身份证正反面对着镜头，各取一帧。"))
+        if not taken.issuperset(card_snapshots(db, at.case)):
+            raise NotPossible(_("请先让对方把证件正反面对着镜头，各取一帧；护照只取有照片的一页。"))
     seconds = hearing.media_time(parts, at)
     looked_at = {key: one for key, one in items_of(db, at.interview).items() if key in ITEMS[step]}
     row = IdentityStep(
@@ -230,7 +234,7 @@ def ask_comparison(db: Session, parts: Parts, at: Live, by: Actor, now: datetime
         raise NotAllowed(_("对方没有同意用机器比对人脸。请您自己看。"))
     assessing.refuse_faces(db, at.case, now)
     if card_front(db, at.case) is None:
-        raise NotPossible(_("没有上传身份证正面，没有照片可比。"))
+        raise NotPossible(_("没有上传证件有照片的一面，没有照片可比。"))
     row = FaceCheck(interview_id=at.interview.id, advice="waiting", asked_at=now)
     db.add(row)
     db.flush()

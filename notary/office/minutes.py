@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from notary.models import Answer, Consent, Interview, Moment, Office, Paper, Person
-from notary.office import asking, filing, hearing, proving, showing, witnessing
+from notary.office import asking, filing, hearing, proving, showing, witnessing, wording
 from notary.office.hearing import Live
 from notary.parts import Parts
 from notary.rules import rules
@@ -61,7 +61,7 @@ def data(db: Session, at: Live, now: datetime, trial: bool) -> dict[str, Any]:
                 "role": "申请人",
                 "name": party.name,
                 "place": place[:200] or "未说明",
-                "identity": f"公民身份号码{party.id_number}",
+                "identity": f"{wording.ID_NUMBER_OF[party.id_type]}{party.id_number}",
             },
             *({"role": role, "name": name, "place": "申请人处"} for role, name in witnessing.others(db, interview)),
         ],

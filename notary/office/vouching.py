@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from identity import cn_card, provider
+from identity import cn_card, permits, provider
 from identity.provider import Check, Claim, Level, Outcome, Word
 from notary import calendar, ledger
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
@@ -23,7 +23,7 @@ from notary.jobs import enqueue, job
 from notary.ledger import Actor
 from notary.lifecycle import Need, Role, State
 from notary.models import Case, Exhibit, IdentityCheck, Party
-from notary.office import filing, safe
+from notary.office import documents, filing, safe
 from notary.office.needs import check
 from notary.parts import Parts
 from notary.rules import rules
@@ -69,6 +69,8 @@ def result_words(key: str) -> str:
         "mrz_expiry": _("机读区：有效期的校验位"), "mrz_composite": _("机读区：总校验位"),
         "number_printed": _("机读区的号码和印的一样"), "birth_printed": _("机读区的出生日期和印的一样"),
         "expiry_printed": _("机读区的有效期和印的一样"), "name_printed": _("机读区的姓名和印的一样"),
+        "number_agrees": _("正反面的号码一样"), "birth_agrees": _("正反面的出生日期一样"),
+        "expiry_agrees": _("正反面的有效期一样"), "sex_agrees": _("正反面的性别一样"), "name_agrees": _("正反面的姓名一样"),
     }.get(key, key)  # fmt: skip
 
 
@@ -114,7 +116,9 @@ def card_looks(db: Session, case: Case) -> list[CardLook]:
             )
         )  # fmt: skip
     front, back = newest.get("id-front", {}), newest.get("id-back", {})
-    if front.get("birth") and back.get("valid_from") and made:
+    if front.get("type") in permits.KINDS and back.get("type") == "td1":
+        made[-1].checks.update(permits.sides_checks(front, back))
+    elif front.get("birth") and back.get("valid_from"):
         made[-1].checks.update(cn_card.sides_checks(front, back))
     return made
 
@@ -167,13 +171,28 @@ def missing(row: IdentityCheck) -> tuple[Check, ...]:
 
 
 def stands(row: IdentityCheck, party: Party, now: datetime) -> bool:
-    """Whether the answer is about this name and number, and not older than the profile's hours (B17)."""
+    """Whether the answer is about this name and document, and not older than the profile's hours (B17)."""
     limit = timedelta(hours=rules().profile.identity.valid_hours)
     return row.done_at is not None and _is_about(row, party) and now - row.done_at <= limit
 
 
 def _is_about(row: IdentityCheck, party: Party) -> bool:
-    return (row.claim["name"], row.claim["number"]) == (party.name, party.id_number)
+    return row.claim == _claim(party)
+
+
+def _claim(party: Party) -> dict[str, str]:
+    """`type` only of a document that is no resident card: older rows, and the service's question, know no other."""
+    claim = {"name": party.name, "number": party.id_number}
+    return claim if party.id_type == documents.RESIDENT else {**claim, "type": party.id_type}
+
+
+def by_hand(party: Party) -> str:
+    """Why the machine does not check this document, for whoever looks at it by hand; '' for a resident card."""
+    if party.id_type == documents.RESIDENT:
+        return ""
+    return _(
+        "这不是居民身份证：没有问过外面，机器也没有核过这张证是真是假。公安的核验只管居民身份证。请公证员自己看原件，和本人对照。"
+    )
 
 
 def newest_words(db: Session, case: Case, now: datetime) -> tuple[str, str]:
@@ -187,9 +206,11 @@ def newest_words(db: Session, case: Case, now: datetime) -> tuple[str, str]:
 def ask(db: Session, parts: Parts, case: Case, by: Actor, now: datetime, reason: str = "") -> IdentityCheck:
     """Asks the office's service, or where there is none looks at the card itself.
 
-    Raises NotPossible (closed case, one is under way, no number yet), BadInput, NotAllowed (B16).
+    Raises NotPossible (closed case, one is under way, no number yet, no resident card), BadInput, NotAllowed (B16).
     """
     party = _asked_about(db, case)
+    if why := by_hand(party):
+        raise NotPossible(why)
     if any(row.outcome is None and now - row.asked_at < LONGEST_WAIT for row in of_case(db, case)):
         raise NotPossible(_("正在问，请等一会儿再看。"))
     if parts.authority is not None:
@@ -197,7 +218,7 @@ def ask(db: Session, parts: Parts, case: Case, by: Actor, now: datetime, reason:
     row = IdentityCheck(
         case_id=case.id, source=parts.authority.source if parts.authority else "local",
         level=Level.SIGNED if parts.authority else Level.ASSISTED,
-        claim={"name": party.name, "number": party.id_number}, reason=reason.strip()[:500], asked_by=_id(by), asked_at=now,
+        claim=_claim(party), reason=reason.strip()[:500], asked_by=_id(by), asked_at=now,
     )  # fmt: skip
     db.add(row)
     db.flush()
@@ -262,7 +283,7 @@ def enter(
     _refuse_third(db, case, by, reason, now)
     row = IdentityCheck(
         case_id=case.id, source=source.strip()[:100], level=Level.ENTERED, reason=reason.strip()[:500],
-        claim={"name": party.name, "number": party.id_number}, asked_by=_id(by), asked_at=now,
+        claim=_claim(party), asked_by=_id(by), asked_at=now,
     )  # fmt: skip
     if receipt is not None:
         row.answer_key, row.answer_sha256 = safe.keep(parts, case, "identity", receipt.data)
@@ -328,7 +349,7 @@ def _asked_about(db: Session, case: Case) -> Party:
         raise NotPossible(_("这个案子现在不用核验。"))
     party = filing.party_of(db, case)
     if not party.name or not party.id_number:
-        raise NotPossible(_("申请人还没有填姓名和身份证号码。"))
+        raise NotPossible(_("申请人还没有填姓名和证件号码。"))
     return party
 
 

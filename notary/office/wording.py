@@ -14,8 +14,15 @@ from notary.models import Bank, Case, Office, Party, Person
 from notary.office import filing
 from notary.rules import rules
 
-ID_TYPES = {"cn_id": {"zh": "公民身份", "en": "citizen identity"}, "passport": {"zh": "护照", "en": "passport"}}
-ID_NUMBER_OF = {"cn_id": "公民身份号码", "passport": "护照号码"}
+ID_TYPES = {
+    "cn_id": {"zh": "公民身份", "en": "citizen identity"},
+    "passport": {"zh": "护照", "en": "passport"},
+    "permit_hk_mo": {"zh": "港澳居民来往内地通行证", "en": "Mainland Travel Permit for Hong Kong and Macao Residents"},
+    "permit_tw": {"zh": "台湾居民来往大陆通行证", "en": "Mainland Travel Permit for Taiwan Residents"},
+    "permit_foreign": {"zh": "外国人永久居留身份证", "en": "Foreign Permanent Resident ID Card"},
+}
+ID_NUMBER_OF = {kind: f"{said['zh']}号码" for kind, said in ID_TYPES.items()}
+"""What the number of a party is called in a deed and in the minutes."""
 SEX = {"男": {"zh": "男", "en": "male"}, "女": {"zh": "女", "en": "female"}}
 
 

@@ -79,7 +79,7 @@ def _case_page(case_id: UUID, errors: dict[str, str]) -> str:
             party=office.party_of(db, found),
             fields=matter.fields_for(filed),
             problems=office.problems_of(db, found),
-            materials=matter.materials_for(filed),
+            materials=office.materials_of(db, found),
             given=by_material(office.exhibits_of(db, found)),
             promised=office.promised(found),
             declared=office.declared(found),

@@ -14,7 +14,7 @@ from notary import ledger, words
 from notary.errors import BadInput, NotFound, NotPossible
 from notary.lifecycle import Role, State
 from notary.models import Case, Draft, Person, Remark
-from notary.office import drafting, ending, filing, hearing, identifying, issuing, safe, showing
+from notary.office import drafting, ending, filing, hearing, identifying, issuing, safe, showing, wording
 from notary.office.accepting import case_for_staff
 from notary.portal import liveness, passkeys
 from notary.portal.doors import actor, only, parts
@@ -161,7 +161,7 @@ def _approval_page(case_id: UUID, errors: dict[str, str], remarks: str = "") -> 
             "deed/approval.html", case=case, me=me, errors=errors, remarks=remarks, draft=newest,
             unusual=drafting.unusual(db, case), runs=drafting.difference(newest), changes=len(changed),
             points=drafting.points_of(db, case), party=party, matter=filing.matter_of(case),
-            born=words.deed_day(party.birth, "zh") if party.birth else "",
+            id_words=wording.ID_NUMBER_OF[party.id_type], born=words.deed_day(party.birth, "zh") if party.birth else "",
             findings=[(drafting.finding_words(key), newest.findings.get(key, "")) for key in drafting.FINDINGS],
             notary=db.get(Person, case.notary_id), author=db.get(Person, newest.by), paper=instrument,
             minutes=showing.newest(db, case, "minutes"), signature=signature, face=face,

@@ -113,8 +113,8 @@ def _who_page(db: Session, case: Case, errors: dict[str, str]) -> str:
     party = office.party_of(db, case)
     card = office.card_fields(db, case)
     typed = {
-        "name": party.name, "sex": party.sex, "birth": party.birth.isoformat() if party.birth else "",
-        "id_number": party.id_number, "address": party.address, **party.confirmed.get("typed", {}),
+        "id_type": office.document_of(db, case), "name": party.name, "sex": party.sex, "birth": party.birth.isoformat() if party.birth else "",
+        "id_number": party.id_number, "address": party.address, "name_en": party.name_en, **party.confirmed.get("typed", {}),
     }  # fmt: skip
     values = {key: typed[key] or card.get(key, "") for key in typed}
     return render_template(
@@ -124,6 +124,7 @@ def _who_page(db: Session, case: Case, errors: dict[str, str]) -> str:
         values=values,
         card=card,
         party=party,
+        kinds=[(key, str(said)) for key, said in terms.DOCUMENTS.items()],
         sexes=[(key, str(said)) for key, said in terms.SEXES.items()],
         errors=errors,
     )

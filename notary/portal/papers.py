@@ -41,7 +41,6 @@ def others(case_id: UUID) -> str:
 
 
 def _page(db: Session, case: Case, is_card: bool, errors: dict[str, str]) -> str:
-    filed = {key: str(value) for key, value in case.filed.items()}
     key = "card" if is_card else "papers"
     tasks = tasks_of(db, case, parts().clock())
     return render_template(
@@ -49,7 +48,7 @@ def _page(db: Session, case: Case, is_card: bool, errors: dict[str, str]) -> str
         **about(db, case),
         **_place(db, case, key),
         is_card=is_card,
-        materials=[one for one in office.matter_of(case).materials_for(filed) if bool(one.role) == is_card],
+        materials=[one for one in office.materials_of(db, case) if bool(one.role) == is_card],
         given=by_material(office.exhibits_of(db, case)),
         promised=office.promised(case),
         missing=office.missing_materials(db, case),

@@ -207,7 +207,7 @@ def of_notary(db: Session, parts: Parts, at: Live, status: dict[str, Any], chose
         "steps": identifying.steps_of(db, interview), "step_keys": identifying.STEPS,
         "step_words": identifying.step_words, "guide": guiding.steps(), "items": identifying.items_of(db, interview),
         "item_words": guiding.item_words, "media_clock": liveness.media_clock,
-        "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
+        "sides": identifying.card_snapshots(db, case), "taken": {one.kind for one in identifying.snapshots_of(db, interview) if one.at >= interview.identity_since}, "shot": _newest_shot(db, interview),
         "card_doubts": vouching.card_doubts(db, case), "portrait": identifying.portrait_of(db, interview), "card": identifying.card_front(db, case),
         "present": witnessing.who_is_there(db, interview), "presence_words": witnessing.presence_words,
         "in_the_room": witnessing.IN_THE_ROOM,
@@ -387,6 +387,6 @@ def moment_words(one: Moment) -> str:
 
 def shot_words(kind: str) -> str:
     return {
-        "card-front": _("身份证正面"), "card-back": _("身份证背面"), "face": _("人脸"), "other": _("其他"),
+        "card-front": _("证件正面"), "card-back": _("证件背面"), "face": _("人脸"), "other": _("其他"),
         "challenge": _("活体核对"), "signature-instrument": _("签文件"), "signature-minutes": _("签笔录"),
     }.get(kind, kind)  # fmt: skip

@@ -29,18 +29,19 @@ def tasks_of(db: Session, case: Case, now: datetime) -> list[Task]:
     """Every task of a case in the order in which the pages follow each other."""
     matter, language = filing.matter_of(case), filing.language()
     filed = {key: str(value) for key, value in case.filed.items()}
+    materials = filing.materials_of(db, case)
     problems = filing.problems_of(db, case)
     given = {one.material for one in filing.exhibits_of(db, case)}
     missing = set(filing.missing_materials(db, case))
     party = filing.party_of(db, case)
 
     def papers(key: str, title: str, endpoint: str, card: bool) -> Task:
-        mine = [one for one in matter.materials_for(filed) if bool(one.role) == card]
+        mine = [one for one in materials if bool(one.role) == card]
         left = tuple(one.title.to(language) for one in mine if one.key in missing)
         begun = any(one.key in given for one in mine)
         return Task(key, title, url_for(endpoint, case_id=case.id), not left, begun, left)
 
-    found = [papers("card", _("身份证"), "papers.card", True)]
+    found = [papers("card", _("证件"), "papers.card", True)]
     wrong = filing.party_problems(party, now)
     sure = bool(party.confirmed.get("at")) and not wrong
     left = () if sure else (tuple(wrong.values()) if party.name else (_("请核对您的姓名、证件号码和住址。"),))

@@ -42,7 +42,7 @@ def _page(case_id: UUID, errors: dict[str, str]) -> str:
             checks=[_shown(row, party, now) for row in vouching.of_case(db, case)],
             service=parts().authority is not None, again=vouching.failed_twice(db, case, now), open=case.state in vouching.OPEN,
             looks=[_look(one) for one in vouching.card_looks(db, case)], temporary=vouching.is_temporary(db, case), hours=rules().profile.identity.valid_hours,
-            outside=[(str(one), vouching.check_words(one)) for one in OUTSIDE],
+            by_hand=vouching.by_hand(party), outside=[(str(one), vouching.check_words(one)) for one in OUTSIDE],
             said=[(str(Outcome.AGREES), _("一致")), (str(Outcome.DIFFERS), _("对不上")), (str(Outcome.NOT_FOUND), _("查无此人"))],
         )  # fmt: skip
 

@@ -58,7 +58,7 @@ def stage(visit, app, parts):
     slot = re.search(r'name="slot" id="f-slot" value="([^"]+)"', alice.get(f"{booked}/book").text).group(1)
     alice.post(f"{booked}/book", {"slot": slot, "zone": "America/Toronto"})
     other = Visitor(app, parts).log_in_by_phone(MALLORY)
-    handed = fill(other, new_case(other))
+    handed = fill(other, new_case(other), who={"id_type": "permit_hk_mo", "id_number": "H00000001"})
     other.post(f"{handed}/submit")
     bob.post(desk(booked) + "/fee", {"manner": "cash"})
     bob.post(desk(booked) + "/identity-checks/ask")
@@ -85,7 +85,7 @@ def stage(visit, app, parts):
         (alice, ["/my", "/apply/guarantor-consent", draft, f"{draft}/check", *form, f"{whole}/withdraw", returned, f"{waits}/receipt",
                  f"{waits}/waiting", f"{waits}/notice", f"{waits}/book", f"{waits}/device-check", booked, f"{booked}/book?zone=America/Toronto"]),
         (bob, ["/desk/", desk(handed), desk(waits), desk(booked), desk(booked) + "/book", desk(booked) + "/ending", desk(booked) + "/fee/receipt",
-               desk(booked) + "/identity-checks"]),
+               desk(booked) + "/identity-checks", desk(handed) + "/identity-checks"]),
         (he, ["/desk/tickets/", desk(booked)]),
         (admin, ["/desk/banks/", "/desk/face-assessment"]),
     )  # fmt: skip

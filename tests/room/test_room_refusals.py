@@ -5,10 +5,10 @@ import re
 import pytest
 import sqlalchemy as sa
 from strokes import STROKES
-from webrtc_parties import Party
+from webrtc_parties import Party as Browser
 
-from notary.models import Assessment, Case, Event, FaceCheck, Interview
-from notary.office import hearing
+from notary.models import Assessment, Case, Event, FaceCheck, Interview, Party
+from notary.office import hearing, minutes
 
 
 def phase_of(interview):
@@ -110,6 +110,23 @@ def test_identity_needs_consent_both_sides_of_the_card_and_reasons(interview):
     interview.notary.refused(409, "finish")
 
 
+@pytest.mark.req("B03", "E01")
+def test_of_a_passport_only_the_page_with_the_photo_is_captured_and_the_minutes_name_it(interview):
+    with interview.parts.db.begin() as db:
+        party = db.scalars(sa.select(Party)).one()
+        party.id_type, party.id_number = "passport", "L898902C3"
+    interview.start().consent()
+    interview.notary.does("phase", phase="identity")
+    assert "card-back" not in interview.notary.state()["regions"]["shots"]
+    interview.notary.refused(409, "identity/look", result="confirmed")
+    interview.notary.does("snapshot", kind="card-front")
+    interview.notary.does("identity/look", result="confirmed")
+    with interview.parts.db() as db:
+        at = hearing.of_room(db, phase_of(interview).id)
+        persons = minutes.data(db, at, interview.parts.clock(), True)["persons"]
+    assert "护照号码L898902C3" in [one.get("identity") for one in persons]
+
+
 @pytest.mark.req("B10", "C05")
 def test_recording_refused_ends_it_and_face_refused_does_not(interview):
     interview.start()
@@ -198,7 +215,7 @@ def test_who_has_no_video_codec_of_the_others_is_told_so(interview):
     interview.notary.does("open")
 
     async def offer(*codecs):
-        party = Party(interview.clips["applicant"], codecs)
+        party = Browser(interview.clips["applicant"], codecs)
         sdp = await party.offer()
         await party.leave()
         return sdp
@@ -217,7 +234,7 @@ def test_a_connection_is_mended_by_its_own_page_only_and_nothing_is_locked(inter
         return interview.applicant.does("offer", sdp=sdp, type="offer", restart=True).json
 
     async def elsewhere():
-        party = Party(interview.clips["applicant"])
+        party = Browser(interview.clips["applicant"])
         offer = await party.offer()
         await party.leave()
         return offer
