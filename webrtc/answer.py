@@ -29,6 +29,9 @@ FEEDBACK = {
 }  # RFC 4585 4.2, RFC 5104 7.1
 EXTENSION = re.compile(r"a=extmap:(\d{1,2})(?:/\w+)? (\S+)")  # RFC 8285 8
 LEVEL = 0x1F  # 3.1: 1280 x 720 at 30 pictures a second (ITU-T H.264 table A-1)
+LEAST = "x-google-min-bitrate=60"
+"""Chromium's own parameter, kbit/s; others pass it over. Where two packets of a hundred are lost it comes down to 30 by itself and stays
+there, so that a key frame takes seconds; 60 and speech still fit into 150 kbit/s, 100 do not (benchmarks/media/README.md)."""
 PROFILE = re.compile(r"42([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)  # RFC 6184 8.1: profile_idc, -iop, level_idc
 FACING = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 MAX_MESSAGE = 65536
@@ -205,9 +208,11 @@ def _formats(kind: str, lines: list[str], offered: set[str]) -> dict[str, Format
         # RFC 5761 4: 64 to 95 would look like RTCP
         if not name or name in found or pt not in offered or not _number(pt, 127) or 64 <= int(pt) <= 95:
             continue
-        told = "minptime=10;useinbandfec=1" if name == "opus" else ""  # RFC 7587 7
-        if name == "H264" and not (told := _h264(fmtp.get(pt, ""))):
-            continue
+        told = "minptime=10;useinbandfec=1" if name == "opus" else LEAST  # RFC 7587 7
+        if name == "H264":
+            if not (taken := _h264(fmtp.get(pt, ""))):
+                continue
+            told = f"{taken};{LEAST}"
         found[name] = Format(int(pt), WANTED[kind][name], told)
     for one in found.values():
         _extras(kind, one, lines)
