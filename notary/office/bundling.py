@@ -152,8 +152,8 @@ def _names(db: Session, case: Case) -> set[str]:
     """The files that the deed lists: one that was approved before a kind of file came in does not have it."""
     query = sa.select(Number).where(Number.case_id == case.id, Number.state != NumberState.VOID)
     number = db.scalar(query.order_by(Number.reserved_at.desc()).limit(1))
-    listed = number.facts["attachments"]["evidence"].get("files", []) if number is not None else []
-    return {one["name"] for one in listed}
+    attachments = number.facts.get("attachments", {}) if number is not None else {}  # until it is sealed there are none
+    return {one["name"] for one in attachments.get("evidence", {}).get("files", [])}
 
 
 def _json(value: Any) -> bytes:
