@@ -122,6 +122,7 @@ def test_on_a_narrow_way_looks_are_seldom_and_signing_waits_for_one(watched):
         watchman.turn((name, True))
     looks = []
     watchman.look = looks.append
+    watched.until(lambda: narrow(watched.parts, watched.room))
     watchman.turn((name, False))
     assert looks == [], "it looked a moment ago"
     watchman._looked.clear()
