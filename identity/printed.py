@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-_MONTHS = {name: number for number, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}  # noqa: SIM905
+_MONTHS = {
+    "JAN": 1, "FEB": 2, "MAR": 3, "APR": 4, "MAY": 5, "JUN": 6, "JUL": 7, "AUG": 8, "SEP": 9, "OCT": 10, "NOV": 11, "DEC": 12,
+}  # fmt: skip
 _YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d\d)[.\-/年](\d{1,2})[.\-/月](\d{1,2})(?!\d)")
 _DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})[.\-/]?(\d{1,2})[.\-/]((?:19|20)\d\d)(?!\d)")
 _IN_WORDS = re.compile(

@@ -118,9 +118,7 @@ def permit_back(permit: Permit) -> Image:
     draw = ImageDraw.Draw(page)
     draw.text((330, 60), "样本 SPECIMEN", font=_font(34), fill=_RED)
     draw.rectangle((0, 400, SIZE[0], SIZE[1]), fill=(246, 246, 244))
-    for row, text in enumerate(zone_of(permit)):
-        for column, letter in enumerate(text):  # one letter a cell, as the standard's type has it
-            draw.text((46 + 31 * column, 425 + 66 * row), letter, font=_font(42), fill=(10, 10, 10))
+    _zone(draw, zone_of(permit), (46, 425), (31, 66), 42)
     return _pixels(page)
 
 
@@ -132,10 +130,7 @@ def zone_of(permit: Permit) -> tuple[str, str, str]:
     else:  # note j: the rest of it, and the digit, stand in the optional data
         head = number[:9] + "<" + number[9:] + mrz.check_digit(number)
     one = f"I<{permit.country}{head}".ljust(30, "<")
-    birth, end = f"{permit.birth:%y%m%d}", f"{permit.valid_to:%y%m%d}"
-    two = f"{birth}{mrz.check_digit(birth)}{'MF'['男女'.index(permit.sex)]}{end}{mrz.check_digit(end)}{permit.country}".ljust(
-        29, "<"
-    )
+    two = f"{_days(permit)}{permit.country}".ljust(29, "<")
     two += mrz.check_digit(one[5:30] + two[0:7] + two[8:15] + two[18:29])
     return one, two, f"{permit.surname}<<{permit.given}".ljust(30, "<")[:30]
 
@@ -168,9 +163,7 @@ def passport_page(passport: Passport, portrait: Image) -> Image:
     )  # fmt: skip
     for top, words in zip((190, 290, 350, 430, 510), printed, strict=True):
         draw.text((440, top), words, font=_font(38), fill=_INK)
-    for row, text in enumerate(passport_zone(passport)):
-        for column, letter in enumerate(text):  # one letter a cell, as the standard's type has it
-            draw.text((40 + 26.5 * column, 715 + 72 * row), letter, font=_font(36), fill=(10, 10, 10))
+    _zone(draw, passport_zone(passport), (40, 715), (26.5, 72), 36)
     page.paste(_cut(portrait, 300, 390), (70, 150))
     return _pixels(page)
 
@@ -179,9 +172,7 @@ def passport_zone(passport: Passport) -> tuple[str, str]:
     """Two lines of 44 by ICAO Doc 9303-4, 4.2.2; nothing in the optional data."""
     name = f"{passport.surname}<<{passport.given}".replace(" ", "<")
     number = passport.number.ljust(9, "<")
-    birth, end = f"{passport.birth:%y%m%d}", f"{passport.valid_to:%y%m%d}"
-    two = f"{number}{mrz.check_digit(number)}{passport.country}{birth}{mrz.check_digit(birth)}"
-    two += f"{'MF'['男女'.index(passport.sex)]}{end}{mrz.check_digit(end)}{'<' * 14}0"
+    two = f"{number}{mrz.check_digit(number)}{passport.country}{_days(passport)}{'<' * 14}0"
     two += mrz.check_digit(two[0:10] + two[13:20] + two[21:43])
     return f"P<{passport.country}{name}".ljust(44, "<")[:44], two
 
@@ -227,6 +218,22 @@ def back(card: Card) -> Image:
 def _pair(draw: ImageDraw.ImageDraw, label_at: int, words_at: int, top: int, label: str, words: str) -> None:
     draw.text((label_at, top + 5), label, font=_font(30), fill=_BLUE)
     draw.text((words_at, top), words, font=_font(38), fill=_INK)
+
+
+def _zone(
+    draw: ImageDraw.ImageDraw, rows: tuple[str, ...], first: tuple[int, int], step: tuple[float, int], size: int
+) -> None:
+    """A machine-readable zone, one letter a cell, as the standard's type has it."""
+    for row, text in enumerate(rows):
+        for column, letter in enumerate(text):
+            at = (first[0] + step[0] * column, first[1] + step[1] * row)
+            draw.text(at, letter, font=_font(size), fill=(10, 10, 10))
+
+
+def _days(holder: Permit | Passport) -> str:
+    """Birth, sex and end of validity with their digits: the same in every zone (Doc 9303-4 and -5, 4.2.2)."""
+    birth, end = f"{holder.birth:%y%m%d}", f"{holder.valid_to:%y%m%d}"
+    return f"{birth}{mrz.check_digit(birth)}{'MF'['男女'.index(holder.sex)]}{end}{mrz.check_digit(end)}"
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

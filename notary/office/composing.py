@@ -92,14 +92,21 @@ def _path(parts: Parts, interview: Interview) -> Path:
 
 
 def _film(folder: Path, key: bytes, room: str, segments: list[dict[str, object]]) -> Iterator[bytes]:
-    """The child's fragments. The segments are decrypted into pipes, never onto the disk."""
+    """The child's fragments. What it complains goes into a file: a pipe that nobody reads would stop it."""
+    with tempfile.TemporaryFile() as said:
+        yield from _composed(folder, key, room, segments, said)
+
+
+def _composed(
+    folder: Path, key: bytes, room: str, segments: list[dict[str, object]], said: IO[bytes]
+) -> Iterator[bytes]:
+    """The segments are decrypted into pipes, never onto the disk."""
     pipes = [os.pipe() for _ in segments]
     told = [
         {"leg": one["leg"], "offset": one["offset"], "seconds": one["seconds"], "fd": ours}
         for one, (ours, _) in zip(segments, pipes, strict=True)
     ]
     seconds = max(float(str(one["offset"])) + float(str(one["seconds"])) for one in segments)
-    said = tempfile.TemporaryFile()  # noqa: SIM115  a pipe that nobody reads would stop a child that complains a lot
     child = subprocess.Popen(
         [sys.executable, "-m", compose.__name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
         pass_fds=[ours for ours, _ in pipes],
@@ -126,7 +133,6 @@ def _film(folder: Path, key: bytes, room: str, segments: list[dict[str, object]]
         child.kill()
         child.wait()
         child.stdout.close()
-        said.close()
 
 
 def _fragments(stream: IO[bytes]) -> Iterator[bytes]:
