@@ -19,11 +19,8 @@ from webrtc.__main__ import export
 from webrtc.errors import BadOffer, NoCommonCodec
 from webrtc.room import Room
 
-
-@pytest.fixture(autouse=True)
-def _one_engine(engine):
-    if engine == "aiortc":
-        pytest.skip("H.264 is the other engine's alone")
+# the other engine has VP8 alone
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.parametrize("engine", ["port"], indirect=True)]
 
 
 @pytest.mark.req("D03", "D04", "D05", "D06")

@@ -37,18 +37,17 @@ class Household:
         self.name = f"home{number}"
         net = 4 * number
         self.outside, self.inside = (f"198.{18 + (net >> 16)}.{net >> 8 & 255}.{net + n & 255}" for n in (1, 2))
-        run("netns", "add", self.name)
-        try:
-            self._here, self._there = _tun(f"{self.name}a"), _tun(f"{self.name}b")
+        with contextlib.ExitStack() as undo:
+            run("netns", "add", self.name)
+            undo.callback(run, "netns", "del", self.name)
+            self._here, self._there = (_tun(self.name + end, undo) for end in "ab")
             run("link", "set", f"{self.name}b", "netns", self.name)
             for where, device, address in ((), "a", self.outside), (("-n", self.name), "b", self.inside):
                 run(*where, "addr", "add", f"{address}/30", "dev", self.name + device)
                 run(*where, "link", "set", self.name + device, "up")
             run("-n", self.name, "link", "set", "lo", "up")
             run("-n", self.name, "route", "add", "default", "via", self.outside)
-        except BaseException:
-            run("netns", "del", self.name)
-            raise
+            self._undo = undo.pop_all()
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
 
@@ -65,9 +64,7 @@ class Household:
     def __exit__(self, *_):
         self._open = False
         self._thread.join()
-        os.close(self._here)
-        os.close(self._there)
-        run("netns", "del", self.name)
+        self._undo.close()
 
     def _carry(self) -> None:
         ways = {self._here: (self.down, self._there), self._there: (self.up, self._here)}
@@ -95,7 +92,8 @@ def run(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-def _tun(name: str) -> int:
+def _tun(name: str, undo: contextlib.ExitStack) -> int:
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    undo.callback(os.close, device)
     fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH", name.encode(), IFF_TUN | IFF_NO_PI))
     return device
