@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 
-from identity import cn_card, mrz, ocr, permits, tampering, yunet
+from identity import cn_card, mrz, ocr, permits, sides, tampering, yunet
 from identity.cn_card import Checks, Fields
 from identity.errors import Unreadable
 from identity.ocr import Text
@@ -64,11 +64,9 @@ def read(image: Image, today: date | None = None) -> Reading:
 
 def check_sides(front: Reading, back: Reading) -> Checks:
     """What only both sides of one card together show. ValueError unless they are a front and a back."""
-    if front.type in permits.KINDS and back.type == "td1":
-        return permits.sides_checks(front.fields, back.fields)
-    if (front.type, back.type) != ("cn_id_front", "cn_id_back"):
-        raise ValueError(f"not the two sides of a card: {front.type}, {back.type}")
-    return cn_card.sides_checks(front.fields, back.fields)
+    if checks := sides.checks_of(front.as_json(), back.as_json()):
+        return checks
+    raise ValueError(f"not the two sides of a card: {front.type}, {back.type}")
 
 
 def _is_upright(reading: Reading) -> bool:

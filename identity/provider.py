@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol
 
-from identity import cn_card, names
+from identity import cn_card, names, sides
 
 
 class Check(StrEnum):
@@ -104,8 +104,7 @@ def from_card(claim: Claim, front: Mapping[str, Any], back: Mapping[str, Any], t
         for key, said in (("name", claim.name), ("number", claim.number)):
             if front.get(key):
                 checks[key] = names.same(str(front[key]), said)
-        if front.get("birth") and back.get("valid_from"):
-            checks |= cn_card.sides_checks(dict(front), dict(back))
+        checks |= sides.checks_of(front, back)
         if back.get("valid_to"):
             checks |= cn_card.back_checks({key: str(back.get(key, "")) for key in ("valid_from", "valid_to")}, today)
     why = tuple(sorted(key for key, held in checks.items() if held is False))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from identity import cn_card, permits, provider
+from identity import provider, sides
 from identity.provider import Check, Claim, Level, Outcome, Word
 from notary import calendar, ledger
 from notary.errors import BadInput, NotAllowed, NotFound, NotPossible
@@ -115,11 +115,8 @@ def card_looks(db: Session, case: Case) -> list[CardLook]:
                 tuple(seen.get("looked", ())),
             )
         )  # fmt: skip
-    front, back = newest.get("id-front", {}), newest.get("id-back", {})
-    if front.get("type") in permits.KINDS and back.get("type") == "td1":
-        made[-1].checks.update(permits.sides_checks(front, back))
-    elif front.get("birth") and back.get("valid_from"):
-        made[-1].checks.update(cn_card.sides_checks(front, back))
+    if made:
+        made[-1].checks.update(sides.checks_of(newest.get("id-front", {}), newest.get("id-back", {})))
     return made
 
 
