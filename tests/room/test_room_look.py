@@ -172,10 +172,6 @@ def test_an_interview_can_be_followed_by_everybody_from_first_to_last(sides, int
     one.notary.does("finish")
     sides.applicant("done", "done")
     looking.at("interview-done-notary", **plain(one.notary))
-    recordings, seat = f"/desk/cases/{one.case_id}/recordings", one.notary
-    looking.at("recordings-why", recordings, seat.http, then=lambda page: page.locator("#look").click())
-    seat.http.post(recordings, data={"reason": "核对签字过程", "csrf_token": seat.csrf})
-    looking.at("recordings", recordings, seat.http, then=lambda page: page.wait_for_timeout(800))
 
     looking.found_nothing()
 
